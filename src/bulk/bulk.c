@@ -1,0 +1,218 @@
+/*
+ * Life of an operation: submitted -> waits for its keys (bulk_order.c) -> waits for a place in the
+ * window -> launched -> answered -> again (after a delay, without a place), or done.
+ * Core thread only.
+ */
+#include <stdlib.h>
+
+#include "bulk/bulk_int.h"
+#include "util/clk.h"
+#include "util/log.h"
+#include "util/mem.h"
+
+#define INFLIGHT_MAX_DEFAULT 1024
+
+struct bulk *bulk_new(struct loop *loop, const struct bulk_config *config)
+{
+	struct bulk *b = mem_zalloc(sizeof(*b));
+
+	b->loop = loop;
+	b->config = *config;
+	if (!b->config.copy_part_threshold_bytes)
+		b->config.copy_part_threshold_bytes = (uint64_t)256 << 20;
+	if (!b->config.copy_part_bytes)
+		b->config.copy_part_bytes = (uint64_t)128 << 20;
+	if (!b->config.seed)
+		b->config.seed = (uint64_t)clk_wall_ms() * 2654435761u;
+	b->rng.state = b->config.seed;
+	TAILQ_INIT(&b->runnable);
+	return b;
+}
+
+void bulk_free(struct bulk *b)
+{
+	free(b);
+}
+
+static void deletes_late(struct loop_timer *timer)
+{
+	struct bulk_target *t = (struct bulk_target *)((char *)timer -
+		offsetof(struct bulk_target, deletes_timer));
+
+	bulk_hurry(t);
+}
+
+static void pump_hook(void *ctx)
+{
+	bulk_pump(ctx);
+}
+
+struct bulk_target *bulk_target_new(
+	struct bulk *b, struct s3_client *client, unsigned inflight_max)
+{
+	struct bulk_target *t = mem_zalloc(sizeof(*t));
+
+	t->bulk = b;
+	t->client = client;
+	bulk_window_init(&t->window, inflight_max ? inflight_max : INFLIGHT_MAX_DEFAULT);
+	TAILQ_INIT(&t->ready);
+	TAILQ_INIT(&t->deletes);
+	t->deletes_timer.fire = deletes_late;
+	t->next = b->targets;
+	b->targets = t;
+	loop_add_hook(b->loop, pump_hook, t);
+	return t;
+}
+
+void bulk_target_free(struct bulk_target *t)
+{
+	struct bulk_target **at;
+
+	if (!t)
+		return;
+	for (at = &t->bulk->targets; *at != t; at = &(*at)->next)
+		;
+	*at = t->next;
+	loop_del_hook(t->bulk->loop, pump_hook, t);
+	loop_timer_stop(t->bulk->loop, &t->deletes_timer);
+	free(t);
+}
+
+struct s3_client *bulk_target_client(const struct bulk_target *t)
+{
+	return t->client;
+}
+
+void bulk_target_stats(const struct bulk_target *t, struct bulk_stats *stats)
+{
+	*stats = t->stats;
+	stats->in_flight = t->window.in_flight;
+	stats->window = t->window.limit;
+}
+
+static bool is_holder(const struct bulk_op *op)
+{
+	return op->kind == BULK_READ || op->kind == BULK_WRITE;
+}
+
+void bulk_submit(struct bulk_op *op)
+{
+	op->retry = (struct s3_retry){0};
+	op->timer = (struct loop_timer){0};
+	op->parts = NULL;
+	op->runnable = false;
+	op->etag[0] = '\0';
+	op->mtime_ms = 0;
+	if (!is_holder(op))
+		op->target->stats.pending++;
+	order_enter(op);
+	if (!op->waits_left)
+		bulk_run(op);
+}
+
+void bulk_run(struct bulk_op *op)
+{
+	if (is_holder(op))
+		op->granted(op);
+	else if (op->kind == BULK_DELETE)
+		delete_queue(op);
+	else
+		TAILQ_INSERT_TAIL(&op->target->ready, op, link);
+}
+
+void bulk_release(struct bulk_op *op)
+{
+	order_leave(op);
+	order_run(op->target->bulk);
+}
+
+void bulk_finish(struct bulk_op *op, const struct s3_err *err)
+{
+	struct bulk_stats *stats = &op->target->stats;
+	struct bulk *b;
+
+	stats->pending--;
+	if (err->cls != S3_OK)
+		stats->failed++;
+	else if (op->kind == BULK_COPY)
+		stats->copies_done++;
+	else if (op->kind == BULK_DELETE)
+		stats->deletes_done++;
+	else
+		stats->puts_done++;
+	/* The caller hears of it before a later operation on the same key starts. */
+	b = op->target->bulk;
+	order_leave(op);
+	op->done(op, err);
+	order_run(b);
+}
+
+static void again(struct loop_timer *timer)
+{
+	struct bulk_op *op = (struct bulk_op *)((char *)timer - offsetof(struct bulk_op, timer));
+
+	if (op->kind == BULK_DELETE)
+		delete_queue(op);
+	else
+		TAILQ_INSERT_HEAD(&op->target->ready, op, link);
+}
+
+bool bulk_try_again(struct bulk_op *op, const struct s3_err *err)
+{
+	struct bulk *b = op->target->bulk;
+	int64_t delay_ms =
+		s3_retry_next(&op->retry, &s3_retry_default, err, clk_mono_ms(), &b->rng);
+
+	if (delay_ms < 0)
+		return false;
+	op->timer.fire = again;
+	loop_timer_set(b->loop, &op->timer, delay_ms);
+	return true;
+}
+
+void bulk_landed(struct bulk_target *t, unsigned weight, uint64_t seq, const struct s3_err *err)
+{
+	bool throttled = err->cls == S3_THROTTLED;
+
+	t->stats.throttled += throttled;
+	bulk_window_answer(&t->window, weight, seq, throttled);
+}
+
+static void put_done(void *ctx, const struct s3_err *err, const struct s3_put_result *result)
+{
+	struct bulk_op *op = ctx;
+
+	bulk_landed(op->target, 1, op->launched_seq, err);
+	if (err->cls != S3_OK && bulk_try_again(op, err))
+		return;
+	if (err->cls == S3_OK && result->etag.len < sizeof(op->etag)) {
+		memcpy(op->etag, result->etag.ptr, result->etag.len);
+		op->etag[result->etag.len] = '\0';
+	}
+	bulk_finish(op, err);
+}
+
+static void launch(struct bulk_op *op)
+{
+	if (op->kind == BULK_COPY && mp_copy_wanted(op)) {
+		mp_copy_launch(op);
+		return;
+	}
+	op->launched_seq = bulk_window_launch(&op->target->window, 1);
+	if (op->kind == BULK_COPY)
+		copy_launch(op);
+	else
+		s3_put(op->target->client, op->key, op->meta, &op->body, S3_NO_RETRY, put_done, op);
+}
+
+void bulk_pump(struct bulk_target *t)
+{
+	struct bulk_op *op;
+
+	while ((op = TAILQ_FIRST(&t->ready)) && bulk_window_admits(&t->window, 1)) {
+		TAILQ_REMOVE(&t->ready, op, link);
+		launch(op);
+	}
+	while (delete_launch(t))
+		;
+}

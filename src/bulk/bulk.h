@@ -1,0 +1,100 @@
+/*
+ * The bulk engine: queues of copies, deletes and puts, the order of operations on one key, delete
+ * batches, and one window of requests in flight for each bucket.
+ *
+ * Core thread only. An operation is embedded in its caller's structure and borrowed from
+ * bulk_submit until `done` has run, exactly once and never inside bulk_submit. Operations on one key
+ * happen in the order of their submission: readers of a key (a copy's source, BULK_READ) share,
+ * writers (a copy's target, deletes, puts, BULK_WRITE) are alone (contract C6).
+ */
+#ifndef BULK_BULK_H
+#define BULK_BULK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "s3/s3.h"
+
+struct bulk;
+struct bulk_target; /* a bucket: its client and its window */
+struct bulk_op;
+struct key_queue;
+struct mp_copy;
+
+/* One place of an operation in the queue of a key. */
+struct key_wait {
+	struct bulk_op *op;
+	struct key_queue *queue;
+	bool write, granted;
+	TAILQ_ENTRY(key_wait) link;
+};
+
+enum bulk_kind {
+	BULK_COPY,   /* CopyObject, or UploadPartCopy above the part threshold */
+	BULK_DELETE, /* one key of a DeleteObjects */
+	BULK_PUT,    /* PutObject of a small body */
+	BULK_READ,   /* holds the key for a reader of the caller's own: `granted`, then bulk_release */
+	BULK_WRITE   /* the same for a writer */
+};
+
+struct bulk_op {
+	/* What to do: set by the caller, unchanged until done. */
+	enum bulk_kind kind;
+	struct bulk_target *target;
+	struct bytes key;
+	struct bulk_target *source; /* BULK_COPY */
+	struct bytes source_key, source_etag;
+	uint64_t size_bytes;		/* BULK_COPY: of the source */
+	const char *storage_class;	/* BULK_COPY: to keep; NULL: the bucket's default */
+	const struct s3_meta *meta;	/* BULK_PUT, and BULK_COPY to replace; or NULL */
+	struct s3_body body;		/* BULK_PUT */
+	void (*granted)(struct bulk_op *op); /* BULK_READ, BULK_WRITE; may run inside bulk_submit */
+	void (*done)(struct bulk_op *op, const struct s3_err *err);
+	/* Results, valid in `done`. */
+	char etag[80]; /* "" when the server gave none */
+	int64_t mtime_ms; /* 0: unknown */
+
+	/* The engine's own. */
+	struct key_wait waits[2];
+	unsigned waits_left;
+	bool runnable;
+	struct s3_retry retry;
+	uint64_t launched_seq;
+	struct loop_timer timer;
+	struct mp_copy *parts;
+	TAILQ_ENTRY(bulk_op) link;
+};
+
+struct bulk_config {
+	uint64_t copy_part_threshold_bytes; /* larger sources are copied in parts; 0: 256 MiB */
+	uint64_t copy_part_bytes;	    /* size of such a part; 0: 128 MiB */
+	uint64_t seed;			    /* of the jitter; 0: from the clock */
+};
+
+struct bulk_stats {
+	uint64_t copies_done, deletes_done, puts_done, failed, throttled;
+	unsigned pending; /* submitted and not done, holders not counted */
+	unsigned in_flight;
+	double window;
+};
+
+struct bulk *bulk_new(struct loop *loop, const struct bulk_config *config);
+/* All operations must be done. */
+void bulk_free(struct bulk *bulk);
+/* `client` is borrowed until bulk_target_free. inflight_max 0: 1,024. */
+struct bulk_target *bulk_target_new(
+	struct bulk *bulk, struct s3_client *client, unsigned inflight_max);
+void bulk_target_free(struct bulk_target *target);
+struct s3_client *bulk_target_client(const struct bulk_target *target);
+void bulk_target_stats(const struct bulk_target *target, struct bulk_stats *stats);
+
+void bulk_submit(struct bulk_op *op);
+/* Ends the hold of a BULK_READ or BULK_WRITE, granted or not. `done` does not run. */
+void bulk_release(struct bulk_op *op);
+/* True while an operation that writes `key` is queued, under way, or holds it. */
+bool bulk_key_busy(const struct bulk_target *target, struct bytes key);
+/* Sends what waits in half-filled delete batches now: somebody waits for it. */
+void bulk_hurry(struct bulk_target *target);
+
+#endif

@@ -1,0 +1,37 @@
+/*
+ * A copy by one CopyObject, pinned to the version that was listed or opened (contract C7). Retried
+ * in bulk.c (bulk_try_again); larger sources are copied in parts by bulk_mpcopy.c.
+ */
+#include "bulk/bulk_int.h"
+
+static void copy_done(
+	void *ctx, const struct s3_err *err, const struct s3_put_result *result, int64_t mtime_ms)
+{
+	struct bulk_op *op = ctx;
+
+	bulk_landed(op->target, 1, op->launched_seq, err);
+	if (err->cls != S3_OK && bulk_try_again(op, err))
+		return;
+	if (err->cls == S3_OK) {
+		if (result->etag.len < sizeof(op->etag)) {
+			memcpy(op->etag, result->etag.ptr, result->etag.len);
+			op->etag[result->etag.len] = '\0';
+		}
+		op->mtime_ms = mtime_ms;
+	}
+	bulk_finish(op, err);
+}
+
+void copy_launch(struct bulk_op *op)
+{
+	struct s3_copy_params params = {
+		.key = op->key,
+		.source_bucket = s3_client_bucket(op->source->client),
+		.source_key = op->source_key,
+		.source_etag = op->source_etag,
+		.replace = op->meta,
+		.storage_class = op->storage_class,
+	};
+
+	s3_copy(op->target->client, &params, S3_NO_RETRY, copy_done, op);
+}

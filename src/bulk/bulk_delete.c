@@ -1,0 +1,119 @@
+/*
+ * Delete batches: deletes whose turn has come are gathered and sent as DeleteObjects of up to 1,000
+ * keys. A batch leaves when it is full, when somebody waits (bulk_hurry), or when no delete has come
+ * for a moment. Every key has its own answer, its own retries and its own completion.
+ */
+#include <stdlib.h>
+
+#include "bulk/bulk_int.h"
+#include "util/mem.h"
+
+/* Without a new delete for so long, what has gathered is sent. */
+#define QUIET_MS 150
+/* A batch occupies S3 about as much as this many single requests. */
+#define KEYS_PER_WEIGHT 50
+
+struct batch {
+	struct bulk_target *target;
+	unsigned weight;
+	uint64_t seq;
+	size_t count;
+	struct bulk_op *ops[];
+};
+
+void delete_queue(struct bulk_op *op)
+{
+	struct bulk_target *t = op->target;
+
+	TAILQ_INSERT_TAIL(&t->deletes, op, link);
+	t->delete_count++;
+	t->delete_bytes += s3_delete_weight(op->key);
+	loop_timer_set(t->bulk->loop, &t->deletes_timer, QUIET_MS);
+}
+
+void bulk_hurry(struct bulk_target *t)
+{
+	if (t->delete_count)
+		t->deletes_due = true;
+}
+
+static void batch_done(
+	void *ctx, const struct s3_err *err, const struct s3_err *key_errs, size_t count)
+{
+	struct batch *b = ctx;
+	struct bulk_target *t = b->target;
+	const struct s3_err *verdict = err;
+	size_t i;
+
+	/* One throttled key is a throttling event of the partition. */
+	for (i = 0; err->cls == S3_OK && i < count; i++)
+		if (key_errs[i].cls == S3_THROTTLED)
+			verdict = &key_errs[i];
+	bulk_landed(t, b->weight, b->seq, verdict);
+	for (i = 0; i < b->count; i++) {
+		const struct s3_err *e = err->cls == S3_OK ? &key_errs[i] : err;
+
+		if (e->cls != S3_OK && bulk_try_again(b->ops[i], e))
+			continue;
+		bulk_finish(b->ops[i], e);
+	}
+	/* Keys to be tried again come back one by one through their timers and gather anew. */
+	free(b);
+}
+
+static unsigned weight_of(size_t keys)
+{
+	return (unsigned)((keys + KEYS_PER_WEIGHT - 1) / KEYS_PER_WEIGHT);
+}
+
+/* How many deletes from the front fit into one request. */
+static size_t batch_fit(const struct bulk_target *t, bool *full)
+{
+	const struct bulk_op *op;
+	size_t count = 0, bytes = 0;
+
+	TAILQ_FOREACH (op, &t->deletes, link) {
+		bytes += s3_delete_weight(op->key);
+		if (count == S3_DELETE_MAX || (count && bytes > S3_DELETE_BYTES_MAX)) {
+			*full = true;
+			return count;
+		}
+		count++;
+	}
+	*full = count == S3_DELETE_MAX;
+	return count;
+}
+
+bool delete_launch(struct bulk_target *t)
+{
+	struct batch *b;
+	struct bytes *keys;
+	size_t count, i;
+	bool full;
+
+	if (!t->delete_count)
+		t->deletes_due = false;
+	if (!t->deletes_due && t->delete_count < S3_DELETE_MAX &&
+		t->delete_bytes <= S3_DELETE_BYTES_MAX)
+		return false;
+	count = batch_fit(t, &full);
+	if ((!full && !t->deletes_due) || !bulk_window_admits(&t->window, weight_of(count)))
+		return false;
+	b = mem_zalloc(sizeof(*b) + count * sizeof(struct bulk_op *));
+	keys = mem_calloc(count, sizeof(*keys));
+	b->target = t;
+	b->weight = weight_of(count);
+	for (i = 0; i < count; i++) {
+		struct bulk_op *op = TAILQ_FIRST(&t->deletes);
+
+		TAILQ_REMOVE(&t->deletes, op, link);
+		t->delete_count--;
+		t->delete_bytes -= s3_delete_weight(op->key);
+		b->ops[b->count++] = op;
+		keys[i] = op->key;
+	}
+	b->seq = bulk_window_launch(&t->window, b->weight);
+	s3_delete_many(t->client, keys, count, S3_NO_RETRY, batch_done, b);
+	free(keys);
+	return true;
+}

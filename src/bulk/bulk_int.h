@@ -1,0 +1,66 @@
+/* Shared inside bulk only. */
+#ifndef BULK_BULK_INT_H
+#define BULK_BULK_INT_H
+
+#include <uthash.h>
+
+#include "bulk/bulk.h"
+#include "bulk/bulk_window.h"
+
+TAILQ_HEAD(bulk_list, bulk_op);
+TAILQ_HEAD(key_waits, key_wait);
+
+struct key_queue {
+	UT_hash_handle hh;
+	struct bulk *bulk;
+	struct key_waits waits;
+	unsigned writers;
+	struct bulk_target *target; /* with `key`, what is hashed: the two must stay adjacent */
+	char key[];
+};
+
+struct bulk {
+	struct loop *loop;
+	struct bulk_config config;
+	struct rng rng;
+	struct key_queue *queues;
+	struct bulk_list runnable; /* granted, to be run when the giver is done */
+	struct bulk_target *targets;
+};
+
+struct bulk_target {
+	struct bulk *bulk;
+	struct s3_client *client;
+	struct bulk_window window;
+	struct bulk_list ready;	  /* copies and puts whose turn it is */
+	struct bulk_list deletes; /* deletes whose turn it is, to be batched */
+	unsigned delete_count;
+	size_t delete_bytes;
+	bool deletes_due; /* send the last, unfilled batch too */
+	struct loop_timer deletes_timer;
+	struct bulk_stats stats;
+	struct bulk_target *next;
+};
+
+/* bulk_order.c */
+void order_enter(struct bulk_op *op); /* queues it; `waits_left` is 0 when it may run now */
+void order_leave(struct bulk_op *op); /* frees its keys; who may run now is noted */
+void order_run(struct bulk *b);	      /* runs who was noted */
+/* bulk.c */
+void bulk_run(struct bulk_op *op); /* its turn has come */
+void bulk_finish(struct bulk_op *op, const struct s3_err *err);
+/* After a failed attempt: queues `op` again (timer) and returns true, or the error is final. */
+bool bulk_try_again(struct bulk_op *op, const struct s3_err *err);
+void bulk_pump(struct bulk_target *t);
+/* An attempt is over: its place in the window is free, and the window learns from the answer. */
+void bulk_landed(struct bulk_target *t, unsigned weight, uint64_t seq, const struct s3_err *err);
+/* bulk_delete.c */
+bool delete_launch(struct bulk_target *t); /* sends one batch if there is one to send */
+void delete_queue(struct bulk_op *op);
+/* bulk_copy.c */
+void copy_launch(struct bulk_op *op);
+/* bulk_mpcopy.c */
+bool mp_copy_wanted(const struct bulk_op *op);
+void mp_copy_launch(struct bulk_op *op);
+
+#endif

@@ -1,0 +1,200 @@
+/*
+ * A copy in parts: HeadObject (for the metadata, which CreateMultipartUpload does not take over),
+ * CreateMultipartUpload, UploadPartCopy for each range pinned by ETag, CompleteMultipartUpload; on
+ * any failure AbortMultipartUpload. One pure step function says what comes next; each part takes its
+ * own place in the window. Core thread only.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "bulk/bulk_int.h"
+#include "util/mem.h"
+
+/* Parts of one object in flight; many large objects share the window with everything else. */
+#define PARTS_IN_FLIGHT 32
+
+struct mp_part {
+	struct bulk_op *op;
+	unsigned number;
+	uint64_t seq;
+	char etag[80];
+};
+
+struct mp_copy {
+	char *upload_id;
+	uint64_t part_bytes;
+	unsigned part_count, next, in_flight, finished;
+	struct mp_part *parts;
+	struct s3_err err; /* the first final one */
+};
+
+bool mp_copy_wanted(const struct bulk_op *op)
+{
+	return op->size_bytes > op->target->bulk->config.copy_part_threshold_bytes ||
+		op->size_bytes > S3_COPY_MAX;
+}
+
+static void step(struct bulk_op *op);
+
+static void mp_end(struct bulk_op *op, const struct s3_err *err)
+{
+	struct mp_copy *m = op->parts;
+	struct s3_err final = *err;
+
+	op->parts = NULL;
+	free(m->upload_id);
+	free(m->parts);
+	free(m);
+	bulk_finish(op, &final);
+}
+
+static void aborted(void *ctx, const struct s3_err *err)
+{
+	struct bulk_op *op = ctx;
+
+	(void)err; /* the error that led here is the one to report */
+	mp_end(op, &op->parts->err);
+}
+
+static void completed(void *ctx, const struct s3_err *err, const struct s3_put_result *result)
+{
+	struct bulk_op *op = ctx;
+
+	if (err->cls != S3_OK) {
+		op->parts->err = *err;
+		step(op);
+		return;
+	}
+	if (result->etag.len < sizeof(op->etag)) {
+		memcpy(op->etag, result->etag.ptr, result->etag.len);
+		op->etag[result->etag.len] = '\0';
+	}
+	mp_end(op, err);
+}
+
+static void complete(struct bulk_op *op)
+{
+	struct mp_copy *m = op->parts;
+	struct s3_part *list = mem_calloc(m->part_count, sizeof(*list));
+	unsigned i;
+
+	for (i = 0; i < m->part_count; i++)
+		list[i] = (struct s3_part){
+			.number = i + 1, .etag = BYTES_STR(m->parts[i].etag)};
+	s3_mpu_complete(op->target->client, op->key, BYTES_STR(m->upload_id), list, m->part_count,
+		op->size_bytes, 0, completed, op);
+	free(list);
+}
+
+static void part_done(void *ctx, const struct s3_err *err, const struct s3_put_result *result)
+{
+	struct mp_part *p = ctx;
+	struct bulk_op *op = p->op;
+	struct mp_copy *m = op->parts;
+
+	bulk_landed(op->target, 1, p->seq, err);
+	m->in_flight--;
+	m->finished++;
+	if (err->cls != S3_OK) {
+		if (m->err.cls == S3_OK)
+			m->err = *err;
+	} else if (result->etag.len < sizeof(p->etag)) {
+		memcpy(p->etag, result->etag.ptr, result->etag.len);
+		p->etag[result->etag.len] = '\0';
+	}
+	step(op);
+}
+
+static void send_part(struct bulk_op *op, unsigned index)
+{
+	struct mp_copy *m = op->parts;
+	struct mp_part *p = &m->parts[index];
+	uint64_t offset = index * m->part_bytes;
+	struct s3_part_copy_params params = {
+		.key = op->key,
+		.upload_id = BYTES_STR(m->upload_id),
+		.number = index + 1,
+		.source_bucket = s3_client_bucket(op->source->client),
+		.source_key = op->source_key,
+		.source_etag = op->source_etag,
+		.offset = offset,
+		.len = op->size_bytes - offset < m->part_bytes ? op->size_bytes - offset
+							       : m->part_bytes,
+	};
+
+	p->op = op;
+	p->number = index + 1;
+	p->seq = bulk_window_launch(&op->target->window, 1);
+	m->in_flight++;
+	s3_mpu_part_copy(op->target->client, &params, 0, part_done, p);
+}
+
+/* What is next, given what was sent and what came back? */
+static void step(struct bulk_op *op)
+{
+	struct mp_copy *m = op->parts;
+
+	if (m->err.cls != S3_OK) {
+		if (m->in_flight)
+			return;
+		if (m->upload_id)
+			s3_mpu_abort(op->target->client, op->key, BYTES_STR(m->upload_id), 0,
+				aborted, op);
+		else
+			mp_end(op, &m->err);
+		return;
+	}
+	while (m->next < m->part_count && m->in_flight < PARTS_IN_FLIGHT &&
+		(!m->in_flight || bulk_window_admits(&op->target->window, 1)))
+		send_part(op, m->next++);
+	if (m->finished == m->part_count)
+		complete(op);
+}
+
+static void created(void *ctx, const struct s3_err *err, struct bytes upload_id)
+{
+	struct bulk_op *op = ctx;
+
+	if (err->cls != S3_OK)
+		op->parts->err = *err;
+	else
+		op->parts->upload_id = mem_dup(upload_id.ptr, upload_id.len);
+	step(op);
+}
+
+static void headed(void *ctx, const struct s3_err *err, const struct s3_object *object)
+{
+	struct bulk_op *op = ctx;
+	struct s3_meta meta = {0};
+
+	if (err->cls != S3_OK) {
+		op->parts->err = *err;
+		step(op);
+		return;
+	}
+	if (!bytes_equal(object->etag, op->source_etag) && op->source_etag.len) {
+		op->parts->err = (struct s3_err){.cls = S3_CHANGED, .errnum = ESTALE,
+			.code = "SourceChanged", .message = "the source changed since it was listed"};
+		step(op);
+		return;
+	}
+	meta.content_type = object->content_type;
+	meta.storage_class = op->storage_class;
+	meta.user = object->user;
+	meta.user_count = object->user_count;
+	s3_mpu_create(op->target->client, op->key, op->meta ? op->meta : &meta, 0, created, op);
+}
+
+void mp_copy_launch(struct bulk_op *op)
+{
+	struct mp_copy *m = mem_zalloc(sizeof(*m));
+	uint64_t part = op->target->bulk->config.copy_part_bytes;
+
+	while (op->size_bytes / part >= S3_PARTS_MAX)
+		part *= 2;
+	m->part_bytes = part;
+	m->part_count = (unsigned)((op->size_bytes + part - 1) / part);
+	m->parts = mem_calloc(m->part_count, sizeof(*m->parts));
+	op->parts = m;
+	s3_head(op->source->client, op->source_key, 0, headed, op);
+}

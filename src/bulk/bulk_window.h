@@ -1,0 +1,29 @@
+/*
+ * How many requests may be in flight: slow start from a few, doubling per clean round trip, then
+ * additive; cut once per throttling event. Pure arithmetic, no clock: tests feed it.
+ */
+#ifndef BULK_BULK_WINDOW_H
+#define BULK_BULK_WINDOW_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct bulk_window {
+	double limit;	  /* weight that may be in flight */
+	double limit_max; /* -o max_inflight */
+	double threshold; /* slow start ends here */
+	unsigned in_flight;
+	uint64_t seq;	  /* of the last launch */
+	uint64_t cut_seq; /* launches up to here belong to the last throttling event */
+	bool full;	  /* something had to wait for a place since the last answer */
+};
+
+void bulk_window_init(struct bulk_window *w, unsigned limit_max);
+/* May a request of this weight be sent? One may always, so that nothing starves. */
+bool bulk_window_admits(struct bulk_window *w, unsigned weight);
+/* Takes the place; returns the launch's number, to be handed to bulk_window_answer. */
+uint64_t bulk_window_launch(struct bulk_window *w, unsigned weight);
+/* An answer: frees the place and adapts the limit. */
+void bulk_window_answer(struct bulk_window *w, unsigned weight, uint64_t seq, bool throttled);
+
+#endif

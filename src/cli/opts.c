@@ -1,0 +1,465 @@
+/* Options: see opts.h. Not one is accepted without doing what it says. */
+#include "cli/opts.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "util/buf.h"
+#include "util/mem.h"
+
+struct option_rule {
+	const char *name; /* with a final '=' when it has a value */
+	bool (*set)(struct opts *o, const char *value);
+	const char *help; /* NULL: not shown */
+};
+
+/* ---- values ---- */
+
+static bool parse_number(const char *s, uint64_t max, uint64_t *out)
+{
+	char *end;
+	unsigned long long n;
+
+	if (!isdigit((unsigned char)*s))
+		return false;
+	errno = 0;
+	n = strtoull(s, &end, 10);
+	*out = n;
+	return !errno && !*end && n <= max;
+}
+
+/* "8M", "512k", "5G" or bytes. */
+static bool parse_size(const char *s, uint64_t *out)
+{
+	static const char units[] = "kmgt";
+	const char *unit;
+	char *end;
+	unsigned long long n;
+	unsigned shift = 0;
+
+	if (!isdigit((unsigned char)*s))
+		return false;
+	errno = 0;
+	n = strtoull(s, &end, 10);
+	if (*end) {
+		unit = strchr(units, tolower((unsigned char)*end));
+		if (!unit || (end[1] && strcmp(end + 1, "iB") != 0 && strcmp(end + 1, "B") != 0))
+			return false;
+		shift = 10 * (unsigned)(unit - units + 1);
+	}
+	if (errno || n > (UINT64_MAX >> shift))
+		return false;
+	*out = n << shift;
+	return true;
+}
+
+static bool parse_mode(const char *s, mode_t *out)
+{
+	char *end;
+	unsigned long n;
+
+	if (!isdigit((unsigned char)*s))
+		return false;
+	n = strtoul(s, &end, 8);
+	*out = (mode_t)n;
+	return !*end && n <= 0777;
+}
+
+static bool keep(const char **field, const char *value)
+{
+	if (!*value)
+		return false;
+	free((char *)*field);
+	*field = mem_strdup(value);
+	return true;
+}
+
+/* ---- one function an option ---- */
+
+static bool set_endpoint(struct opts *o, const char *v)
+{
+	return keep(&o->s3.endpoint_url, v);
+}
+
+static bool set_region(struct opts *o, const char *v)
+{
+	return keep(&o->s3.region, v);
+}
+
+static bool set_profile(struct opts *o, const char *v)
+{
+	return keep(&o->s3.profile, v);
+}
+
+static bool set_ca_bundle(struct opts *o, const char *v)
+{
+	return keep(&o->s3.ca_bundle, v);
+}
+
+static bool set_path_style(struct opts *o, const char *v)
+{
+	(void)v;
+	o->s3.addressing = S3_ADDRESS_PATH;
+	return true;
+}
+
+static bool set_virtual_host(struct opts *o, const char *v)
+{
+	(void)v;
+	o->s3.addressing = S3_ADDRESS_VIRTUAL;
+	return true;
+}
+
+static bool set_no_sign(struct opts *o, const char *v)
+{
+	(void)v;
+	o->s3.no_sign_request = true;
+	return true;
+}
+
+static bool set_uid(struct opts *o, const char *v)
+{
+	uint64_t n;
+
+	if (!parse_number(v, UINT32_MAX - 1, &n))
+		return false;
+	o->ns.uid = (uid_t)n;
+	return true;
+}
+
+static bool set_gid(struct opts *o, const char *v)
+{
+	uint64_t n;
+
+	if (!parse_number(v, UINT32_MAX - 1, &n))
+		return false;
+	o->ns.gid = (gid_t)n;
+	return true;
+}
+
+static bool set_umask(struct opts *o, const char *v)
+{
+	mode_t mask;
+
+	if (!parse_mode(v, &mask))
+		return false;
+	o->ns.file_mode = 0666 & ~mask;
+	o->ns.dir_mode = 0777 & ~mask;
+	return true;
+}
+
+static bool set_file_mode(struct opts *o, const char *v)
+{
+	return parse_mode(v, &o->ns.file_mode);
+}
+
+static bool set_dir_mode(struct opts *o, const char *v)
+{
+	return parse_mode(v, &o->ns.dir_mode);
+}
+
+static bool set_ttl(struct opts *o, const char *v)
+{
+	char *end;
+	double n = strtod(v, &end);
+
+	o->ns.metadata_ttl_s = n;
+	return end != v && !*end && n >= 0 && n <= 86400;
+}
+
+static bool set_commit(struct opts *o, const char *v)
+{
+	o->ns.commit_close = !strcmp(v, "close");
+	return o->ns.commit_close || !strcmp(v, "walk");
+}
+
+static bool set_inflight(struct opts *o, const char *v)
+{
+	uint64_t n;
+
+	if (!parse_number(v, 100000, &n) || !n)
+		return false;
+	o->max_inflight = (unsigned)n;
+	return true;
+}
+
+static bool set_io_threads(struct opts *o, const char *v)
+{
+	uint64_t n;
+
+	if (!parse_number(v, 64, &n) || !n)
+		return false;
+	o->s3.io_threads = (unsigned)n;
+	return true;
+}
+
+static bool set_part_size(struct opts *o, const char *v)
+{
+	return parse_size(v, &o->ns.part_bytes) && o->ns.part_bytes >= S3_PART_MIN &&
+		o->ns.part_bytes <= S3_PART_MAX;
+}
+
+static bool set_copy_part_size(struct opts *o, const char *v)
+{
+	return parse_size(v, &o->bulk.copy_part_bytes) && o->bulk.copy_part_bytes >= S3_PART_MIN &&
+		o->bulk.copy_part_bytes <= S3_PART_MAX;
+}
+
+static bool set_copy_threshold(struct opts *o, const char *v)
+{
+	return parse_size(v, &o->bulk.copy_part_threshold_bytes) &&
+		o->bulk.copy_part_threshold_bytes >= S3_PART_MIN &&
+		o->bulk.copy_part_threshold_bytes <= S3_COPY_MAX;
+}
+
+static bool set_cache_dir(struct opts *o, const char *v)
+{
+	return v[0] == '/' && keep(&o->ns.spool_dir, v);
+}
+
+static const struct option_rule rules[] = {
+	{"endpoint_url=", set_endpoint, "URL of the S3 server; else AWS_ENDPOINT_URL_S3,\n"
+		"                         AWS_ENDPOINT_URL, the profile, or Amazon's"},
+	{"region=", set_region, "region; else AWS_REGION, AWS_DEFAULT_REGION, the profile"},
+	{"profile=", set_profile, "profile of ~/.aws/credentials and ~/.aws/config"},
+	{"path_style", set_path_style, "address buckets as URL/BUCKET"},
+	{"virtual_host", set_virtual_host, "address buckets as BUCKET.HOST"},
+	{"no_sign_request", set_no_sign, "send no signatures: public buckets"},
+	{"ca_bundle=", set_ca_bundle, "file of certificates to trust; else AWS_CA_BUNDLE"},
+	{"uid=", set_uid, "owner of all files (default: you)"},
+	{"gid=", set_gid, "group of all files (default: yours)"},
+	{"umask=", set_umask, "permission bits to take away, octal (default: 022)"},
+	{"file_mode=", set_file_mode, "permission bits of files, octal"},
+	{"dir_mode=", set_dir_mode, "permission bits of directories, octal"},
+	{"metadata_ttl=", set_ttl, "seconds that names and sizes are trusted (default: 1)"},
+	{"commit=", set_commit, "walk: cp -r and rm -r answer early and their last call\n"
+		"                         tells the truth (default); close: every call waits for S3"},
+	{"max_inflight=", set_inflight, "cap of requests in flight (default: 1024)"},
+	{"io_threads=", set_io_threads, "threads for transfers (default: by processors)"},
+	{"part_size=", set_part_size, "size of the parts of uploads, 5M to 5G (default: 8M)"},
+	{"copy_threshold=", set_copy_threshold,
+		"larger objects are copied in parts, 5M to 5G\n"
+		"                         (default: 256M)"},
+	{"copy_part_size=", set_copy_part_size, "size of such parts, 5M to 5G (default: 128M)"},
+	{"cache_dir=", set_cache_dir, "absolute directory for data beyond the memory bound\n"
+		"                         (default: TMPDIR or /var/tmp)"},
+};
+
+/* What the kernel and libfuse understand, and what mount(8) puts into every list. */
+static const char *const fuse_words[] = {"allow_other", "allow_root", "auto_unmount", "ro", "rw",
+	"suid", "nosuid", "dev", "nodev", "exec", "noexec", "atime", "noatime", "sync", "async",
+	"dirsync", "max_read=", "default_permissions", "context=", NULL};
+static const char *const mount_words[] = {"defaults", "_netdev", "auto", "noauto", "user", "nouser",
+	"users", "nofail", "owner", "group", "nonempty", "relatime", NULL};
+
+static bool in_words(const char *const *words, const char *word)
+{
+	for (; *words; words++) {
+		size_t n = strlen(*words);
+
+		if ((*words)[n - 1] == '=' ? !strncmp(*words, word, n) : !strcmp(*words, word))
+			return true;
+	}
+	return false;
+}
+
+static void add_fuse_option(struct opts *o, const char *word)
+{
+	char *both = o->fuse_options ? mem_printf("%s,%s", o->fuse_options, word)
+				     : mem_strdup(word);
+
+	free(o->fuse_options);
+	o->fuse_options = both;
+}
+
+static bool set_option(struct opts *o, const char *word, char *why, size_t why_size)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
+		size_t n = strlen(rules[i].name);
+		bool has_value = rules[i].name[n - 1] == '=';
+
+		if (has_value ? strncmp(word, rules[i].name, n) : strcmp(word, rules[i].name))
+			continue;
+		if (rules[i].set(o, word + (has_value ? n : 0)))
+			return true;
+		snprintf(why, why_size, "the value of option '%s' is not valid; see s3bulkfs --help",
+			word);
+		return false;
+	}
+	if (in_words(fuse_words, word)) {
+		o->allow_other |= !strcmp(word, "allow_other") || !strcmp(word, "allow_root");
+		o->ns.read_only |= !strcmp(word, "ro");
+		add_fuse_option(o, word);
+		return true;
+	}
+	if (in_words(mount_words, word) || !strncmp(word, "x-", 2) ||
+		!strncmp(word, "comment=", 8))
+		return true;
+	snprintf(why, why_size, "unknown option '%s'; see s3bulkfs --help for those there are", word);
+	return false;
+}
+
+/* A list after -o; "\," is a comma within a value. */
+static bool set_options(struct opts *o, const char *list, char *why, size_t why_size)
+{
+	struct buf word = BUF_INIT(65536);
+	bool good = true;
+
+	for (; good; list++) {
+		if (*list == '\\' && list[1]) {
+			buf_addc(&word, *++list);
+		} else if (*list && *list != ',') {
+			buf_addc(&word, *list);
+		} else {
+			if (word.len)
+				good = set_option(o, buf_str(&word), why, why_size);
+			buf_cut(&word, 0);
+			if (!*list)
+				break;
+		}
+	}
+	buf_free(&word);
+	return good;
+}
+
+/* BUCKET, BUCKET:/PREFIX, or s3://BUCKET/PREFIX. */
+static void set_source(struct opts *o, const char *source)
+{
+	const char *rest;
+	size_t n;
+
+	if (!strncmp(source, "s3://", 5)) {
+		source += 5;
+		n = strcspn(source, "/");
+	} else {
+		n = strcspn(source, ":");
+	}
+	o->bucket = mem_dup(source, n);
+	rest = source + n;
+	rest += *rest == ':';
+	rest += *rest == '/';
+	n = strlen(rest);
+	o->prefix = !n || rest[n - 1] == '/' ? mem_strdup(rest) : mem_printf("%s/", rest);
+	o->source = n ? mem_printf("%s:/%.*s", o->bucket, (int)(n - (rest[n - 1] == '/')), rest)
+		      : mem_strdup(o->bucket);
+}
+
+static bool set_operand(struct opts *o, const char *word, char *why, size_t why_size)
+{
+	if (!o->bucket) {
+		set_source(o, word);
+	} else if (!o->mountpoint) {
+		o->mountpoint = mem_strdup(word);
+	} else {
+		snprintf(why, why_size,
+			"'%s' is one argument too many: s3bulkfs [options] BUCKET[:/PREFIX] MOUNTPOINT",
+			word);
+		return false;
+	}
+	return true;
+}
+
+static bool parse_words(struct opts *o, int argc, char **argv, char *why, size_t why_size)
+{
+	bool options = true, good = true;
+	int i;
+
+	for (i = 1; i < argc && good; i++) {
+		const char *w = argv[i];
+
+		if (!options || w[0] != '-' || !w[1])
+			good = set_operand(o, w, why, why_size);
+		else if (!strcmp(w, "--"))
+			options = false;
+		else if (!strcmp(w, "-h") || !strcmp(w, "--help"))
+			o->help = true;
+		else if (!strcmp(w, "-V") || !strcmp(w, "--version"))
+			o->version = true;
+		else if (!strcmp(w, "-f"))
+			o->foreground = true;
+		else if (!strcmp(w, "-d"))
+			o->foreground = o->debug = true;
+		else if (!strcmp(w, "-r"))
+			good = set_option(o, "ro", why, why_size);
+		else if (!strncmp(w, "-o", 2) && (w[2] || i + 1 < argc))
+			good = set_options(o, w[2] ? w + 2 : argv[++i], why, why_size);
+		else if (!strcmp(w, "-n") || !strcmp(w, "-s"))
+			continue; /* mount(8) may hand these to any filesystem: no mtab, be sloppy */
+		else {
+			snprintf(why, why_size, "unknown option '%s'; see s3bulkfs --help", w);
+			good = false;
+		}
+	}
+	return good;
+}
+
+bool opts_parse(struct opts *o, int argc, char **argv, char *why, size_t why_size)
+{
+	*o = (struct opts){.ns = {
+				   .uid = geteuid(),
+				   .gid = getegid(),
+				   .file_mode = 0644,
+				   .dir_mode = 0755,
+				   .metadata_ttl_s = 1,
+			   }};
+	if (!parse_words(o, argc, argv, why, why_size))
+		return false;
+	if (o->help || o->version)
+		return true;
+	if (!o->bucket || !*o->bucket) {
+		snprintf(why, why_size, "no bucket given: s3bulkfs [options] BUCKET[:/PREFIX] MOUNTPOINT");
+		return false;
+	}
+	if (!o->mountpoint) {
+		snprintf(why, why_size,
+			"no mount point given: s3bulkfs [options] BUCKET[:/PREFIX] MOUNTPOINT");
+		return false;
+	}
+	o->s3.bucket = o->bucket;
+	return true;
+}
+
+void opts_free(struct opts *o)
+{
+	free(o->bucket);
+	free(o->prefix);
+	free(o->source);
+	free(o->mountpoint);
+	free(o->fuse_options);
+	free((char *)o->s3.endpoint_url);
+	free((char *)o->s3.region);
+	free((char *)o->s3.profile);
+	free((char *)o->s3.ca_bundle);
+	free((char *)o->ns.spool_dir);
+}
+
+void opts_help(void)
+{
+	size_t i;
+
+	printf("Usage: s3bulkfs [options] BUCKET[:/PREFIX] MOUNTPOINT\n"
+	       "Mounts an S3 bucket, or a prefix of one, on which cp -r and rm -r run at the speed\n"
+	       "of S3's own bulk calls. Unmount with umount(8), or fusermount3 -u.\n\n"
+	       "  -f                     stay in the foreground, log to stderr\n"
+	       "  -d                     the same, and log each request\n"
+	       "  -r                     read-only, as -o ro\n"
+	       "  -h, --help             print this text\n"
+	       "  -V, --version          print the version\n"
+	       "  -o OPTION[,OPTION...]  further options:\n\n");
+	for (i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
+		char name[32];
+
+		snprintf(name, sizeof(name), "%s%s", rules[i].name,
+			rules[i].name[strlen(rules[i].name) - 1] == '=' ? "..." : "");
+		printf("  %-22s %s\n", name, rules[i].help);
+	}
+	printf("\nand those of fuse(8): allow_other, auto_unmount, ro, nosuid, nodev, noexec, ...\n"
+	       "Credentials: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or ~/.aws/credentials.\n"
+	       "See s3bulkfs(1).\n");
+}

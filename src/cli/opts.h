@@ -1,0 +1,31 @@
+/* The command line of s3bulkfs: one table of options makes the parser and the help. */
+#ifndef CLI_OPTS_H
+#define CLI_OPTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "bulk/bulk.h"
+#include "ns/ns.h"
+#include "s3/s3.h"
+
+struct opts {
+	bool help, version, foreground, debug;
+	char *bucket, *prefix; /* prefix: "" or ending with '/' */
+	char *source;	       /* as given */
+	char *mountpoint;      /* as given */
+	char *fuse_options;    /* for the kernel and libfuse, separated by commas */
+	bool allow_other;
+	unsigned max_inflight;
+	struct s3_config s3;
+	struct bulk_config bulk;
+	struct ns_config ns;
+};
+
+/* Parses argv. False with one sentence in `why`. Everything is owned by `o`: opts_free. */
+bool opts_parse(struct opts *o, int argc, char **argv, char *why, size_t why_size);
+void opts_free(struct opts *o);
+/* Prints the usage text to stdout. */
+void opts_help(void);
+
+#endif

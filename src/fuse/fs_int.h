@@ -1,0 +1,63 @@
+/* Shared inside fuse only. */
+#ifndef FUSE_FS_INT_H
+#define FUSE_FS_INT_H
+
+#define FUSE_USE_VERSION 314
+#include <fuse_lowlevel.h>
+
+#include "fuse/fs.h"
+
+enum fs_reply {
+	REPLY_ERR,
+	REPLY_ENTRY,
+	REPLY_ATTR,
+	REPLY_OPEN,
+	REPLY_CREATE,
+	REPLY_OPENDIR,
+	REPLY_READ,
+	REPLY_DIRENTS,
+	REPLY_WRITE
+};
+
+/* One request of the kernel, from its arrival to its one answer. */
+struct fs_req {
+	struct ns_call call; /* first: the call is the request */
+	fuse_req_t req;
+	enum fs_reply kind;
+	struct fuse_file_info fi;
+	bool *answered; /* set when the answer has gone out while the request is being started */
+	char *dirents;
+	size_t dirents_len, dirents_max;
+	bool plus;
+	char *data; /* a copy of what a waiting write brought */
+	struct fs_req *next_free;
+};
+
+struct fs {
+	struct loop *loop;
+	struct ns *ns;
+	struct ns_volume *volume;
+	struct fuse_session *session;
+	struct fuse_buf buf;
+	struct loop_fd signals;
+	struct notifier *notifier;
+	bool mounted;
+};
+
+extern const struct fuse_lowlevel_ops fs_ops; /* fs_ops.c */
+
+/* fs_reply.c */
+struct node *fs_node(const struct fs *fs, fuse_ino_t ino);
+fuse_ino_t fs_ino(const struct fs *fs, const struct node *n);
+struct fs_req *fs_begin(fuse_req_t req, fuse_ino_t ino, enum fs_reply kind);
+/* Runs `start` on the request; while it has to wait, an interrupt ends it. */
+void fs_start(struct fs_req *r, void (*start)(struct ns_call *call));
+bool fs_fill(struct ns_call *call, const char *name, struct node *node, const struct ns_attr *attr,
+	uint64_t next_offset);
+
+/* fs_notify.c: tells the kernel, from a thread of its own, that a name is no longer what it was */
+struct notifier *notifier_new(struct fuse_session *session);
+void notifier_free(struct notifier *n);
+void notifier_stale(struct notifier *n, fuse_ino_t parent, const char *name);
+
+#endif

@@ -1,0 +1,155 @@
+/* The session: mount, requests as a source of the core loop, signals, unmount. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "fuse/fs_int.h"
+#include "util/buf.h"
+#include "util/log.h"
+#include "util/mem.h"
+
+/* Requests taken in one round, before completions have their turn. */
+#define REQUESTS_A_ROUND 16
+
+static bool poll_requests(void *ctx)
+{
+	struct fs *fs = ctx;
+	int i, n;
+
+	for (i = 0; i < REQUESTS_A_ROUND; i++) {
+		n = fuse_session_receive_buf(fs->session, &fs->buf);
+		if (n == -EINTR)
+			continue;
+		if (n <= 0)
+			break;
+		fuse_session_process_buf(fs->session, &fs->buf);
+	}
+	if (fuse_session_exited(fs->session))
+		loop_stop(fs->loop);
+	return i > 0;
+}
+
+static void signal_came(struct loop_fd *fd)
+{
+	struct fs *fs = (struct fs *)((char *)fd - offsetof(struct fs, signals));
+	struct signalfd_siginfo info;
+
+	if (read(fd->fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
+		return;
+	log_info("signal %u: unmounting", info.ssi_signo);
+	fuse_session_exit(fs->session);
+	loop_stop(fs->loop);
+}
+
+static void stale(void *ctx, struct node *parent, const char *name, struct node *node)
+{
+	struct fs *fs = ctx;
+
+	(void)node;
+	notifier_stale(fs->notifier, fs_ino(fs, parent), name);
+}
+
+static int watch_signals(struct fs *fs)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	fs->signals.ready = signal_came;
+	fs->signals.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return fs->signals.fd < 0 ? -errno : loop_fd_add(fs->loop, &fs->signals);
+}
+
+static void add_escaped(struct buf *b, const char *s)
+{
+	for (; *s; s++) {
+		if (*s == ',' || *s == '\\')
+			buf_addc(b, '\\');
+		buf_addc(b, *s);
+	}
+}
+
+static struct fuse_session *session_new(struct fs *fs, const struct fs_config *config)
+{
+	struct buf options = BUF_INIT(65536);
+	struct fuse_args args = FUSE_ARGS_INIT(0, NULL);
+	struct fuse_session *se = NULL;
+
+	buf_adds(&options, "subtype=s3bulkfs,fsname=");
+	add_escaped(&options, config->source);
+	if (config->check_permissions)
+		buf_adds(&options, ",default_permissions");
+	if (config->options && *config->options)
+		buf_addf(&options, ",%s", config->options);
+	if (!fuse_opt_add_arg(&args, "s3bulkfs") && !fuse_opt_add_arg(&args, "-o") &&
+		!fuse_opt_add_arg(&args, buf_str(&options)) &&
+		(!config->debug || !fuse_opt_add_arg(&args, "-d")))
+		se = fuse_session_new(&args, &fs_ops, sizeof(fs_ops), fs);
+	fuse_opt_free_args(&args);
+	buf_free(&options);
+	return se;
+}
+
+struct fs *fs_mount(struct loop *loop, struct ns *ns, struct ns_volume *volume,
+	const struct fs_config *config, char *why, size_t why_size)
+{
+	struct fs *fs = mem_zalloc(sizeof(*fs));
+	int fd;
+
+	fs->loop = loop;
+	fs->ns = ns;
+	fs->volume = volume;
+	fs->signals.fd = -1;
+	fs->session = session_new(fs, config);
+	if (!fs->session) {
+		snprintf(why, why_size, "a mount option is not understood (see above)");
+		fs_unmount(fs);
+		return NULL;
+	}
+	if (fuse_session_mount(fs->session, config->mountpoint)) {
+		snprintf(why, why_size,
+			"cannot mount on %s: see the line above; /dev/fuse and, unless you are root, "
+			"fusermount3 (package fuse3) are needed",
+			config->mountpoint);
+		fs_unmount(fs);
+		return NULL;
+	}
+	fs->mounted = true;
+	fd = fuse_session_fd(fs->session);
+	fs->notifier = notifier_new(fs->session);
+	if (!fs->notifier || watch_signals(fs) < 0 ||
+		fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) < 0 ||
+		loop_set_source(loop, poll_requests, fs, fd) < 0) {
+		snprintf(why, why_size, "cannot start the session: %m");
+		fs_unmount(fs);
+		return NULL;
+	}
+	ns_on_stale(ns, stale, fs);
+	return fs;
+}
+
+void fs_unmount(struct fs *fs)
+{
+	if (!fs)
+		return;
+	ns_on_stale(fs->ns, NULL, NULL);
+	loop_set_source(fs->loop, NULL, NULL, -1);
+	if (fs->signals.fd >= 0) {
+		loop_fd_del(fs->loop, &fs->signals);
+		close(fs->signals.fd);
+	}
+	if (fs->mounted)
+		fuse_session_unmount(fs->session);
+	notifier_free(fs->notifier);
+	if (fs->session)
+		fuse_session_destroy(fs->session);
+	free(fs->buf.mem);
+	free(fs);
+}

@@ -1,0 +1,84 @@
+/* What the files of src/http share. */
+#ifndef HTTP_HTTP_INT_H
+#define HTTP_HTTP_INT_H
+
+#include <curl/curl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "http/http.h"
+
+#define HEADERS_BYTES_MAX ((size_t)64 << 10)
+#define ERROR_BYTES_MAX ((size_t)64 << 10)
+
+TAILQ_HEAD(http_queue, http_request);
+TAILQ_HEAD(transfer_queue, http_transfer);
+
+/* One easy handle with what a request on it needs. Belongs to its I/O thread. */
+struct http_transfer {
+	CURL *easy;
+	struct http_thread *thread;
+	struct http_request *request;    /* NULL: idle, in the pool */
+	TAILQ_ENTRY(http_transfer) link; /* in thread->active (by last activity) or ->idle */
+	struct http_draft draft;
+	struct curl_slist *nodes; /* array over draft.headers; libcurl only reads it */
+	size_t node_cap;
+	size_t run, run_offset; /* how far the body has been read */
+	bool answered;          /* the headers of the final answer are complete */
+	enum http_take take;    /* what the sink said last */
+	int64_t start_ms, active_ms;
+	char error[CURL_ERROR_SIZE];
+};
+
+/* One I/O thread. Everything is its own but `locked`, `posted` and `asleep`. */
+struct http_thread {
+	struct http_engine *engine;
+	unsigned index;
+	pthread_t id;
+	bool started; /* the fields are set up */
+	bool running;
+	unsigned load; /* core thread: requests submitted and not done */
+	int epoll_fd, wake_fd;
+	CURLM *multi;
+	int64_t timer_due_ms; /* when libcurl wants to be called; -1: never */
+	int64_t now_ms;       /* of this round */
+	unsigned active_count, active_max;
+	int running_count;            /* transfers that libcurl has not ended */
+	struct transfer_queue active; /* the one that was silent longest comes first */
+	struct transfer_queue idle;   /* last used first: its memory is warm */
+	struct http_queue waiting;    /* taken over, not started: active_max */
+	struct http_queue finished;   /* to be handed to the core thread at the end of the round */
+	atomic_bool posted;           /* something may be in `locked` */
+	atomic_bool asleep;           /* in, or about to enter, epoll_wait */
+	struct {
+		pthread_mutex_t mutex;
+		struct http_queue submitted, cancelled;
+		bool stop;
+	} locked;
+};
+
+/* http_engine.c */
+const struct http_config *http_engine_config(const struct http_engine *engine);
+/* Hands finished requests to the core thread; `list` is empty after it. I/O thread. */
+void http_engine_finished(struct http_engine *engine, struct http_queue *list);
+
+/* http_thread.c */
+int http_thread_start(struct http_thread *t); /* 0 or negative errno */
+void http_thread_join(struct http_thread *t);
+void http_thread_wake(struct http_thread *t); /* any thread */
+
+/* http_transfer.c: all on the I/O thread. */
+struct http_transfer *http_transfer_new(struct http_thread *t);
+void http_transfer_free(struct http_transfer *x);
+/* Sets the handle up for a request. On failure fills its result and returns false. */
+bool http_transfer_begin(struct http_transfer *x, struct http_request *request);
+/* Fills the request's result from what libcurl says. */
+void http_transfer_end(struct http_transfer *x, CURLcode code);
+/* The same for one that we end ourselves. */
+void http_transfer_abort(struct http_transfer *x, enum http_code code, const char *text);
+
+/* http_header.c: I/O thread. */
+/* Takes one header line as libcurl gives it, with its line end. */
+void http_header_take(struct http_result *result, struct bytes line);
+
+#endif

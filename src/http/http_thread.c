@@ -1,0 +1,396 @@
+/*
+ * An I/O thread: an epoll loop over one libcurl multi handle, driven by curl_multi_socket_action,
+ * whose cost does not grow with the number of transfers (libcurl: libcurl-multi(3),
+ * "multi_socket"). It takes submitted requests over under a mutex, runs them and hands the finished
+ * ones back in one piece a round. It owns its handles and, from submit to done, its requests.
+ */
+#include "http/http_int.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "util/clk.h"
+#include "util/log.h"
+
+#define EVENTS_MAX 64
+
+/* ---- libcurl's callbacks ---- */
+
+/* CURLMOPT_SOCKETFUNCTION. `known` is what curl_multi_assign left: not NULL once epoll has it. */
+static int on_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, void *known)
+{
+	struct http_thread *t = ctx;
+	struct epoll_event ev = {.data.fd = fd};
+	int err;
+
+	if (what == CURL_POLL_REMOVE) {
+		if (known)
+			epoll_ctl(t->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+		return 0;
+	}
+	if (what & CURL_POLL_IN)
+		ev.events |= EPOLLIN;
+	if (what & CURL_POLL_OUT)
+		ev.events |= EPOLLOUT;
+	err = epoll_ctl(t->epoll_fd, known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &ev);
+	if (err < 0) {
+		log_error("http: epoll_ctl failed: %s", strerrordesc_np(errno));
+		return -1;
+	}
+	if (!known)
+		curl_multi_assign(t->multi, fd, t);
+	return 0;
+}
+
+/* CURLMOPT_TIMERFUNCTION */
+static int on_timer(CURLM *multi, long timeout_ms, void *ctx)
+{
+	struct http_thread *t = ctx;
+
+	t->timer_due_ms = timeout_ms < 0 ? -1 : clk_mono_ms() + timeout_ms;
+	return 0;
+}
+
+/* ---- transfers ---- */
+
+static void finish(struct http_thread *t, struct http_transfer *x)
+{
+	struct http_request *r = x->request;
+
+	TAILQ_REMOVE(&t->active, x, link);
+	TAILQ_INSERT_HEAD(&t->idle, x, link);
+	t->active_count--;
+	x->request = NULL;
+	r->transfer = NULL;
+	r->state = HTTP_AT_REST;
+	TAILQ_INSERT_TAIL(&t->finished, r, link);
+}
+
+/* Ends a transfer from our side. libcurl closes its connection, since an answer may be on it. */
+static void cut_off(
+	struct http_thread *t, struct http_transfer *x, enum http_code code, const char *text)
+{
+	curl_multi_remove_handle(t->multi, x->easy);
+	http_transfer_abort(x, code, text);
+	finish(t, x);
+}
+
+static void fail_unsent(
+	struct http_thread *t, struct http_request *r, enum http_code code, const char *text)
+{
+	r->result.code = code;
+	r->result.status = 0;
+	snprintf(r->result.text, sizeof(r->result.text), "%s", text);
+	r->state = HTTP_AT_REST;
+	TAILQ_INSERT_TAIL(&t->finished, r, link);
+}
+
+static void start_one(struct http_thread *t, struct http_request *r)
+{
+	struct http_transfer *x = TAILQ_FIRST(&t->idle);
+
+	if (x)
+		TAILQ_REMOVE(&t->idle, x, link);
+	else
+		x = http_transfer_new(t);
+	if (!x) {
+		fail_unsent(t, r, HTTP_NOT_SENT, "libcurl gives no handle");
+		return;
+	}
+	TAILQ_INSERT_TAIL(&t->active, x, link);
+	t->active_count++;
+	r->transfer = x;
+	r->state = HTTP_ACTIVE;
+	if (!http_transfer_begin(x, r))
+		finish(t, x);
+	else if (curl_multi_add_handle(t->multi, x->easy) != CURLM_OK) {
+		http_transfer_abort(x, HTTP_NOT_SENT, "libcurl does not take the transfer");
+		finish(t, x);
+	}
+}
+
+static void start_waiting(struct http_thread *t)
+{
+	struct http_request *r;
+
+	while (t->active_count < t->active_max && (r = TAILQ_FIRST(&t->waiting))) {
+		TAILQ_REMOVE(&t->waiting, r, link);
+		start_one(t, r);
+	}
+}
+
+static void collect_done(struct http_thread *t)
+{
+	struct http_transfer *x;
+	CURLMsg *msg;
+	CURLcode code;
+	CURL *easy;
+	int left;
+
+	while ((msg = curl_multi_info_read(t->multi, &left))) {
+		if (msg->msg != CURLMSG_DONE)
+			continue;
+		/* The message is gone once the handle is removed. */
+		code = msg->data.result;
+		easy = msg->easy_handle;
+		curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&x);
+		curl_multi_remove_handle(t->multi, easy);
+		http_transfer_end(x, code);
+		finish(t, x);
+	}
+}
+
+/* ---- what the core thread asks for ---- */
+
+/*
+ * Takes submitted and cancelled requests over. Cancelling is decided under the mutex: a request
+ * that is at rest is on its way to the core thread, which may free it as soon as it has the mutex.
+ */
+static bool take_over(struct http_thread *t)
+{
+	struct http_queue doomed = TAILQ_HEAD_INITIALIZER(doomed);
+	struct http_request *r;
+	bool stop;
+
+	if (!atomic_exchange(&t->posted, false))
+		return true;
+	pthread_mutex_lock(&t->locked.mutex);
+	stop = t->locked.stop;
+	while ((r = TAILQ_FIRST(&t->locked.submitted))) {
+		TAILQ_REMOVE(&t->locked.submitted, r, link);
+		TAILQ_INSERT_TAIL(&t->waiting, r, link);
+		r->state = HTTP_QUEUED;
+	}
+	while ((r = TAILQ_FIRST(&t->locked.cancelled))) {
+		TAILQ_REMOVE(&t->locked.cancelled, r, cancel_link);
+		r->cancel_asked = false;
+		if (r->state != HTTP_AT_REST)
+			TAILQ_INSERT_TAIL(&doomed, r, cancel_link);
+	}
+	pthread_mutex_unlock(&t->locked.mutex);
+	TAILQ_FOREACH(r, &doomed, cancel_link)
+	{
+		if (r->state == HTTP_ACTIVE) {
+			cut_off(t, r->transfer, HTTP_CANCELLED, "cancelled");
+		} else {
+			TAILQ_REMOVE(&t->waiting, r, link);
+			fail_unsent(t, r, HTTP_CANCELLED, "cancelled");
+		}
+	}
+	return !stop;
+}
+
+/* ---- time ---- */
+
+static void run_timer(struct http_thread *t)
+{
+	if (t->timer_due_ms < 0 || t->timer_due_ms > t->now_ms)
+		return;
+	t->timer_due_ms = -1;
+	curl_multi_socket_action(t->multi, CURL_SOCKET_TIMEOUT, 0, &t->running_count);
+}
+
+static void cut_stalled(struct http_thread *t)
+{
+	int64_t limit_ms = http_engine_config(t->engine)->stall_timeout_ms;
+	struct http_transfer *x;
+
+	while ((x = TAILQ_FIRST(&t->active)) && t->now_ms - x->active_ms >= limit_ms)
+		cut_off(t, x, HTTP_TIMED_OUT, "no byte moved for the stall timeout");
+}
+
+static int wait_ms(const struct http_thread *t)
+{
+	const struct http_transfer *x = TAILQ_FIRST(&t->active);
+	int64_t due = t->timer_due_ms, now = clk_mono_ms();
+
+	if (t->active_count < t->active_max && !TAILQ_EMPTY(&t->waiting))
+		return 0;
+	if (x) {
+		int64_t stall = x->active_ms + http_engine_config(t->engine)->stall_timeout_ms;
+
+		if (due < 0 || stall < due)
+			due = stall;
+	}
+	if (due < 0)
+		return -1;
+	if (due <= now)
+		return 0;
+	return due - now > 60000 ? 60000 : (int)(due - now);
+}
+
+static void drain_wake(struct http_thread *t)
+{
+	uint64_t n;
+
+	while (read(t->wake_fd, &n, sizeof(n)) > 0)
+		;
+}
+
+/*
+ * Lets libcurl handle a socket. When bytes came and no transfer ended, the rest of an answer is
+ * still to come, and a server that leaves Nagle's algorithm on holds it back until what we have is
+ * acknowledged: up to 40 ms, unless it is done at once (tcp(7), TCP_QUICKACK).
+ */
+static void handle_socket(struct http_thread *t, int fd, uint32_t events)
+{
+	int before = t->running_count, one = 1, mask = 0;
+
+	if (events & EPOLLIN)
+		mask |= CURL_CSELECT_IN;
+	if (events & EPOLLOUT)
+		mask |= CURL_CSELECT_OUT;
+	if (events & (EPOLLERR | EPOLLHUP))
+		mask |= CURL_CSELECT_ERR;
+	curl_multi_socket_action(t->multi, fd, mask, &t->running_count);
+	/* It fails on a socket that was closed meanwhile, which is as good. */
+	if (events & EPOLLIN && t->running_count == before)
+		(void)setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &one, sizeof(one));
+}
+
+static void wait_events(struct http_thread *t)
+{
+	struct epoll_event events[EVENTS_MAX];
+	int i, n;
+
+	atomic_store(&t->asleep, true);
+	/* Who posted before `asleep` was set has not written to the eventfd. */
+	n = epoll_wait(t->epoll_fd, events, EVENTS_MAX, atomic_load(&t->posted) ? 0 : wait_ms(t));
+	atomic_store(&t->asleep, false);
+	t->now_ms = clk_mono_ms();
+	for (i = 0; i < n; i++) {
+		if (events[i].data.fd == t->wake_fd)
+			drain_wake(t);
+		else
+			handle_socket(t, events[i].data.fd, events[i].events);
+	}
+}
+
+/* ---- the thread ---- */
+
+static void end_all(struct http_thread *t)
+{
+	struct http_transfer *x;
+	struct http_request *r;
+
+	while ((x = TAILQ_FIRST(&t->active)))
+		cut_off(t, x, HTTP_CANCELLED, "cancelled");
+	while ((r = TAILQ_FIRST(&t->waiting))) {
+		TAILQ_REMOVE(&t->waiting, r, link);
+		fail_unsent(t, r, HTTP_CANCELLED, "cancelled");
+	}
+	http_engine_finished(t->engine, &t->finished);
+}
+
+static void *thread_main(void *arg)
+{
+	struct http_thread *t = arg;
+
+	t->now_ms = clk_mono_ms();
+	while (take_over(t)) {
+		start_waiting(t);
+		run_timer(t);
+		collect_done(t);
+		cut_stalled(t);
+		http_engine_finished(t->engine, &t->finished);
+		wait_events(t);
+	}
+	end_all(t);
+	return NULL;
+}
+
+static int open_all(struct http_thread *t)
+{
+	struct epoll_event ev = {.events = EPOLLIN};
+
+	t->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	t->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (t->wake_fd < 0 || t->epoll_fd < 0)
+		return -errno;
+	ev.data.fd = t->wake_fd;
+	if (epoll_ctl(t->epoll_fd, EPOLL_CTL_ADD, t->wake_fd, &ev) < 0)
+		return -errno;
+	t->multi = curl_multi_init();
+	if (!t->multi)
+		return -ENOMEM;
+	curl_multi_setopt(t->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
+	curl_multi_setopt(t->multi, CURLMOPT_SOCKETDATA, t);
+	curl_multi_setopt(t->multi, CURLMOPT_TIMERFUNCTION, on_timer);
+	curl_multi_setopt(t->multi, CURLMOPT_TIMERDATA, t);
+	curl_multi_setopt(t->multi, CURLMOPT_MAXCONNECTS, (long)t->active_max);
+	curl_multi_setopt(t->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING);
+	return 0;
+}
+
+int http_thread_start(struct http_thread *t)
+{
+	sigset_t all, saved;
+	int err;
+
+	t->timer_due_ms = -1;
+	t->wake_fd = t->epoll_fd = -1;
+	TAILQ_INIT(&t->active);
+	TAILQ_INIT(&t->idle);
+	TAILQ_INIT(&t->waiting);
+	TAILQ_INIT(&t->finished);
+	TAILQ_INIT(&t->locked.submitted);
+	TAILQ_INIT(&t->locked.cancelled);
+	pthread_mutex_init(&t->locked.mutex, NULL);
+	t->started = true;
+	err = open_all(t);
+	if (err)
+		return err;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &saved);
+	err = pthread_create(&t->id, NULL, thread_main, t);
+	pthread_sigmask(SIG_SETMASK, &saved, NULL);
+	t->running = !err;
+	if (t->running)
+		pthread_setname_np(t->id, "s3bulkfs-io");
+	return -err;
+}
+
+void http_thread_join(struct http_thread *t)
+{
+	struct http_transfer *x;
+
+	if (!t->started)
+		return;
+	if (t->running) {
+		pthread_mutex_lock(&t->locked.mutex);
+		t->locked.stop = true;
+		pthread_mutex_unlock(&t->locked.mutex);
+		http_thread_wake(t);
+		pthread_join(t->id, NULL);
+	}
+	while ((x = TAILQ_FIRST(&t->idle))) {
+		TAILQ_REMOVE(&t->idle, x, link);
+		http_transfer_free(x);
+	}
+	if (t->multi)
+		curl_multi_cleanup(t->multi);
+	if (t->wake_fd >= 0)
+		close(t->wake_fd);
+	if (t->epoll_fd >= 0)
+		close(t->epoll_fd);
+}
+
+void http_thread_wake(struct http_thread *t)
+{
+	static const uint64_t one = 1;
+
+	atomic_store(&t->posted, true);
+	/* A full counter means it is readable already, which is all that is wanted. */
+	if (atomic_exchange(&t->asleep, false) && write(t->wake_fd, &one, sizeof(one)) < 0)
+		return;
+}

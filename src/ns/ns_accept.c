@@ -1,0 +1,143 @@
+/*
+ * Accepted operations: what a system call asked for and the bulk engine does. A strict call waits for
+ * its operation; a deferred one was answered already, so its failure belongs to its walk, to the
+ * fsync of a directory above it, and to the ledger: nothing fails in silence (contract C8).
+ */
+#include <stdlib.h>
+
+#include "ns/ns_int.h"
+#include "util/log.h"
+#include "util/mem.h"
+
+#define PENDING_MAX_DEFAULT 10000
+
+static unsigned pending_max(const struct ns *ns)
+{
+	return ns->config.pending_max ? ns->config.pending_max : PENDING_MAX_DEFAULT;
+}
+
+struct accepted *accepted_new(struct node *n, enum bulk_kind kind, const char *what)
+{
+	struct accepted *a = mem_zalloc(sizeof(*a));
+	struct buf key = BUF_INIT(0);
+
+	a->ns = n->volume->ns;
+	a->node = node_ref(n);
+	a->what = what;
+	TAILQ_INIT(&a->waiters);
+	a->op.kind = kind;
+	a->op.target = n->volume->target;
+	node_key(n, &key);
+	a->op.key.len = key.len;
+	a->op.key.ptr = buf_take(&key);
+	return a;
+}
+
+void accepted_source(struct accepted *a, struct node *source, const struct etag *etag)
+{
+	char text[64];
+	struct bytes e = etag_text(etag, text);
+	struct buf key = BUF_INIT(0);
+
+	a->source = node_ref(source);
+	a->op.source = source->volume->target;
+	a->op.source_etag = BYTES(mem_dup(e.ptr, e.len), e.len);
+	node_key(source, &key);
+	a->op.source_key.len = key.len;
+	a->op.source_key.ptr = buf_take(&key);
+	if (source->class_id)
+		a->op.storage_class = a->ns->classes[source->class_id];
+}
+
+static void accepted_free(struct accepted *a)
+{
+	free((char *)a->op.key.ptr);
+	free((char *)a->op.source_key.ptr);
+	free((char *)a->op.source_etag.ptr);
+	free(a->extra);
+	node_unref(a->node);
+	if (a->source)
+		node_unref(a->source);
+	free(a);
+}
+
+static void report(struct accepted *a, const struct s3_err *err)
+{
+	struct buf path = BUF_INIT(0);
+	struct node *p;
+	char text[400];
+
+	node_path(a->node, &path);
+	log_error("%s of %s failed: %s", a->what, buf_str(&path),
+		s3_err_text(err, text, sizeof(text)));
+	buf_free(&path);
+	if (!a->deferred)
+		return;
+	a->ns->failures++;
+	for (p = a->node->parent; p; p = p->parent)
+		if (!p->u.dir->failed_errnum)
+			p->u.dir->failed_errnum = err->errnum;
+}
+
+static void done(struct bulk_op *op, const struct s3_err *err)
+{
+	struct accepted *a = (struct accepted *)op;
+	struct ns *ns = a->ns;
+	struct ns_call *c;
+	struct node *p;
+
+	a->settle(a, err);
+	if (err->cls != S3_OK)
+		report(a, err);
+	node_pend(a->node, -1);
+	ns->accepted--;
+	if (a->walk)
+		walk_settled(a->walk, a, err);
+	TAILQ_FOREACH (c, &a->waiters, link)
+		c->errnum = err->errnum;
+	wake(&a->waiters);
+	wake_node(a->node);
+	for (p = a->node->parent; p && p->parent; p = p->parent)
+		if (p->waiters && !p->u.dir->pending)
+			wake_node(p);
+	if (p && p->waiters && !p->u.dir->pending)
+		wake_node(p);
+	if (ns->accepted < pending_max(ns) * 9 / 10)
+		wake(&ns->room_waiters);
+	accepted_free(a);
+}
+
+void reply_errnum(struct ns_call *c)
+{
+	c->reply(c, c->errnum);
+}
+
+void accept_op(
+	struct accepted *a, struct walk *w, struct ns_call *c, void (*then)(struct ns_call *))
+{
+	a->op.done = done;
+	a->walk = w;
+	a->deferred = !c;
+	a->ns->accepted++;
+	node_pend(a->node, 1);
+	node_touch(a->node);
+	if (w)
+		walk_accepted(w);
+	bulk_submit(&a->op);
+	if (!c)
+		return;
+	c->errnum = 0;
+	bulk_hurry(a->op.target);
+	park(c, &a->waiters, then ? then : reply_errnum);
+}
+
+bool accept_full(struct ns_call *c, void (*resume)(struct ns_call *))
+{
+	struct ns *ns = c->node->volume->ns;
+
+	if (ns->accepted < pending_max(ns))
+		return false;
+	bulk_hurry(c->node->volume->target);
+	park(c, &ns->room_waiters, resume);
+	return true;
+}

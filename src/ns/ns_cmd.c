@@ -1,0 +1,134 @@
+/*
+ * Which command lines are walks: the table that says, for each command, which options leave its end
+ * certain. An option that may make the command skip entries, ask, or do something else altogether is
+ * not in the table, and the command is then strict (contract C5). Pure: no /proc, no files.
+ */
+#include "ns/ns_int.h"
+
+struct command_rule {
+	const char *name;
+	enum command_kind kind;
+	const char *flags;	  /* short options without an argument that are understood */
+	const char *flags_arg;	  /* those with one */
+	const char *const *longs; /* long options without an argument */
+	const char *const *longs_arg;
+	bool last_is_target; /* the last operand is where things go, unless -t named it */
+};
+
+static const char *const cp_longs[] = {"--recursive", "--force", "--verbose", "--no-dereference",
+	"--no-target-directory", "--strip-trailing-slashes", "--dereference",
+	"--remove-destination", NULL};
+static const char *const cp_longs_arg[] = {"--target-directory", NULL};
+static const char *const rm_longs[] = {
+	"--recursive", "--force", "--verbose", "--dir", "--preserve-root", NULL};
+static const char *const none[] = {NULL};
+
+static const struct command_rule rules[] = {
+	{"cp", COMMAND_COPY, "rRfvPdTHL", "t", cp_longs, cp_longs_arg, true},
+	{"rm", COMMAND_REMOVE, "rRfvd", "", rm_longs, none, false},
+};
+
+/* Where the distributions keep them: another program of that name may do anything. */
+static const char *const folders[] = {"/bin/", "/usr/bin/", "/usr/local/bin/", NULL};
+
+static const struct command_rule *find_rule(const char *exe)
+{
+	size_t i, f;
+
+	for (f = 0; folders[f]; f++) {
+		size_t len = strlen(folders[f]);
+
+		if (strncmp(exe, folders[f], len) != 0)
+			continue;
+		for (i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
+			if (!strcmp(exe + len, rules[i].name))
+				return &rules[i];
+	}
+	return NULL;
+}
+
+static bool in_list(const char *const *list, const char *word, size_t len)
+{
+	for (; *list; list++)
+		if (strlen(*list) == len && !strncmp(*list, word, len))
+			return true;
+	return false;
+}
+
+struct scan {
+	const struct command_rule *rule;
+	size_t argc, at;
+	char *const *argv;
+	bool has_target;
+};
+
+/* One long option; false: not understood. */
+static bool scan_long(struct scan *s, const char *word)
+{
+	const char *eq = strchr(word, '=');
+
+	if (eq) {
+		if (!in_list(s->rule->longs_arg, word, (size_t)(eq - word)))
+			return false;
+		s->has_target = true;
+		return true;
+	}
+	if (in_list(s->rule->longs, word, strlen(word)))
+		return true;
+	if (!in_list(s->rule->longs_arg, word, strlen(word)) || s->at + 1 >= s->argc)
+		return false;
+	s->at++;
+	s->has_target = true;
+	return true;
+}
+
+/* A word of short options, as "-rf" or "-tDIR"; false: one is not understood. */
+static bool scan_short(struct scan *s, const char *word)
+{
+	for (word++; *word; word++) {
+		if (strchr(s->rule->flags, *word))
+			continue;
+		if (!strchr(s->rule->flags_arg, *word))
+			return false;
+		s->has_target = true;
+		if (!word[1] && ++s->at >= s->argc)
+			return false;
+		return true;
+	}
+	return true;
+}
+
+struct command command_parse(const char *exe, size_t argc, char *const *argv)
+{
+	struct scan s = {.rule = find_rule(exe), .argc = argc, .argv = argv};
+	const char *last = NULL, *before = NULL;
+	bool options = true;
+	size_t operands = 0;
+
+	if (!s.rule || argc < 2)
+		return (struct command){0};
+	for (s.at = 1; s.at < argc; s.at++) {
+		const char *word = argv[s.at];
+
+		if (options && !strcmp(word, "--")) {
+			options = false;
+		} else if (options && word[0] == '-' && word[1] == '-') {
+			if (!scan_long(&s, word))
+				return (struct command){0};
+		} else if (options && word[0] == '-' && word[1]) {
+			if (!scan_short(&s, word))
+				return (struct command){0};
+		} else {
+			before = last;
+			last = word;
+			operands++;
+		}
+	}
+	if (s.rule->last_is_target && !s.has_target) {
+		last = before;
+		operands = operands ? operands - 1 : 0;
+	}
+	if (!last || !operands)
+		return (struct command){0};
+	return (struct command){.kind = s.rule->kind, .last = last, .count = operands};
+}

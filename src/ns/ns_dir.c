@@ -1,0 +1,404 @@
+/*
+ * Directories: reading them, making and removing them. A directory exists by the keys below it or by
+ * its marker, the empty object "dir/". mkdir writes the marker; inside a walk only for a directory
+ * that is still empty in the end.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "ns/ns_int.h"
+#include "util/clk.h"
+#include "util/mem.h"
+
+struct ns_dir_handle {
+	struct node *dir; /* a reference */
+	uint64_t last_ino; /* of the entries handed out */
+	bool listed;	   /* the listing that this handle is about has begun */
+	bool told;	   /* the walk knows that it was read to its end */
+};
+
+/* Cookies: 1 is behind ".", 2 behind "..", then inode number + 2. */
+#define COOKIE_DOT 1
+#define COOKIE_DOTDOT 2
+/* A listing that a failed delete has spoiled is repeated; somebody who changes it all the time is not
+ * waited for. */
+#define LIST_TRIES 5
+
+void ns_opendir(struct ns_call *c)
+{
+	struct node *n = c->node;
+	struct dir *d = n->u.dir;
+	struct ns_dir_handle *h;
+	struct walk *w;
+
+	if (n->kind != NODE_DIR) {
+		c->reply(c, ENOTDIR);
+		return;
+	}
+	w = walk_of(n->volume, c);
+	h = mem_zalloc(sizeof(*h));
+	h->dir = node_ref(n);
+	d->handles++;
+	if (!n->unsent && !dir_is_fresh(n, c))
+		dir_list(n);
+	d->snapshot_tgid = w ? walk_tgid(n->volume->ns, c) : c->tid;
+	d->snapshot_ms = clk_mono_ms();
+	c->dir = h;
+	c->reply(c, 0);
+}
+
+void ns_releasedir(struct ns_dir_handle *h)
+{
+	h->dir->u.dir->handles--;
+	node_unref(h->dir);
+	free(h);
+}
+
+/* The first kid behind that inode number. */
+static size_t kids_after(const struct dir *d, uint64_t ino)
+{
+	size_t low = 0, high = d->kid_count;
+
+	while (low < high) {
+		size_t mid = (low + high) / 2, at = mid;
+
+		while (at < high && !d->kids[at])
+			at++;
+		if (at == high || d->kids[at]->ino > ino)
+			high = mid;
+		else
+			low = at + 1;
+	}
+	return low;
+}
+
+static bool fill_dots(struct ns_call *c, ns_fill_fn *fill)
+{
+	struct node *n = c->node, *up = n->parent ? n->parent : n;
+	struct ns_attr attr;
+
+	if (c->offset < COOKIE_DOT) {
+		node_attr(n, c, &attr);
+		if (!fill(c, ".", NULL, &attr, COOKIE_DOT))
+			return false;
+	}
+	if (c->offset < COOKIE_DOTDOT) {
+		node_attr(up, c, &attr);
+		if (!fill(c, "..", NULL, &attr, COOKIE_DOTDOT))
+			return false;
+	}
+	return true;
+}
+
+struct readdir_work {
+	ns_fill_fn *fill;
+	bool plus;
+};
+
+/* Hands out what is there; false when the buffer was full before the end. */
+static bool fill_kids(struct ns_call *c, const struct readdir_work *r, size_t *count)
+{
+	struct dir *d = c->node->u.dir;
+	size_t i = kids_after(d, c->offset <= COOKIE_DOTDOT ? 0 : c->offset - 2);
+
+	for (; i < d->kid_count; i++) {
+		struct node *n = d->kids[i];
+		struct ns_attr attr;
+
+		if (!n)
+			continue;
+		node_attr(n, c, &attr);
+		if (!r->fill(c, n->name, n, &attr, n->ino + 2))
+			return false;
+		if (r->plus) {
+			n->unvisited = true;
+			if (!n->lookups++)
+				node_ref(n);
+		}
+		c->dir->last_ino = n->ino;
+		(*count)++;
+	}
+	return true;
+}
+
+static void readdir_drop(struct ns_call *c)
+{
+	free(c->work);
+	c->work = NULL;
+}
+
+static void readdir_end(struct ns_call *c, int errnum)
+{
+	readdir_drop(c);
+	c->reply(c, errnum);
+}
+
+static void readdir_go(struct ns_call *c)
+{
+	struct readdir_work *r = c->work;
+	struct dir *d = c->node->u.dir;
+	struct walk *w = walk_known(c->node->volume->ns, c);
+	size_t count = 0;
+	int errnum = 0;
+
+	if (!d->lister && !d->complete && !c->node->unsent) {
+		if (c->step && (d->list_errnum || c->step >= LIST_TRIES)) {
+			readdir_end(c, d->list_errnum ? d->list_errnum : EBUSY);
+			return;
+		}
+		dir_list(c->node);
+		c->step++;
+	}
+	if (d->lister && !dir_streams(c->node)) {
+		park(c, &d->waiters, readdir_go);
+		return;
+	}
+	if (c->offset < COOKIE_DOTDOT) {
+		/* The dots and the entries that follow come in one answer; an empty answer is the end. */
+		if (!fill_dots(c, r->fill)) {
+			readdir_end(c, 0);
+			return;
+		}
+		count = 2;
+		c->offset = COOKIE_DOTDOT;
+	}
+	if (!fill_kids(c, r, &count) || count) {
+		readdir_end(c, 0);
+		return;
+	}
+	if (d->lister) {
+		park(c, &d->waiters, readdir_go);
+		return;
+	}
+	if (w && !c->dir->told) {
+		/* An empty directory in the last place: its end is the walk's last call. */
+		if (!c->dir->last_ino && walk_is_open(w) && walk_ends_in(w, c->node)) {
+			if (walk_barrier(w, c, readdir_go, &errnum))
+				return;
+			walk_passed_end(w);
+		}
+		c->dir->told = true;
+		walk_listed(w, c->node, c->dir->last_ino);
+	}
+	readdir_end(c, errnum);
+}
+
+void ns_readdir(struct ns_call *c, ns_fill_fn *fill, bool plus)
+{
+	struct readdir_work *r = mem_zalloc(sizeof(*r));
+
+	r->fill = fill;
+	r->plus = plus;
+	c->work = r;
+	c->drop = readdir_drop;
+	readdir_go(c);
+}
+
+/* ---- making ---- */
+
+static void marker_settled(struct accepted *a, const struct s3_err *err)
+{
+	struct node *n = a->node;
+
+	if (err->cls == S3_OK) {
+		n->unsent = false;
+		n->u.dir->marker = MARKER_YES;
+		n->checked_ms = clk_mono_ms();
+		node_touch(n);
+	} else if (n->unsent && n->live && !n->u.dir->kid_live) {
+		if (n->volume->ns->stale)
+			n->volume->ns->stale(n->volume->ns->stale_ctx, n->parent, n->name, n);
+		node_remove(n);
+	}
+}
+
+void dir_put_marker(struct node *dir, struct walk *w, struct ns_call *c,
+	void (*then)(struct ns_call *))
+{
+	struct accepted *a = accepted_new(dir, BULK_PUT, "making the directory");
+
+	a->meta.content_type = "application/x-directory";
+	a->op.meta = &a->meta;
+	a->settle = marker_settled;
+	accept_op(a, w, c, then);
+}
+
+static struct node *dir_make(struct ns_call *c)
+{
+	struct node *n = node_add(c->node, BYTES_STR(c->name), NODE_DIR);
+
+	n->mtime_ms = clk_wall_ms();
+	n->checked_ms = clk_mono_ms();
+	n->unsent = true;
+	n->u.dir->complete = true;
+	n->u.dir->listed_ms = n->checked_ms;
+	n->u.dir->snapshot_tgid = walk_tgid(c->node->volume->ns, c);
+	n->u.dir->snapshot_ms = n->checked_ms;
+	node_touch(n);
+	return n;
+}
+
+static void node_drop(struct ns_call *c)
+{
+	node_unref(c->work);
+	c->work = NULL;
+}
+
+static void mkdir_done(struct ns_call *c)
+{
+	struct node *n = c->work;
+
+	c->work = NULL;
+	if (c->errnum)
+		c->reply(c, c->errnum);
+	else
+		reply_entry(c, n);
+	node_unref(n);
+}
+
+void ns_mkdir(struct ns_call *c)
+{
+	struct walk *w = walk_of(c->node->volume, c);
+	int r = name_check(c, c->name);
+	struct node *n;
+
+	if (r || c->node->volume->config.read_only) {
+		c->reply(c, r ? r : EROFS);
+		return;
+	}
+	if (node_live(c->node, BYTES_STR(c->name))) {
+		c->reply(c, EEXIST);
+		return;
+	}
+	if (!c->node->live) {
+		c->reply(c, ENOENT);
+		return;
+	}
+	n = dir_make(c);
+	if (walk_is_copy(w) && walk_is_open(w)) {
+		walk_note_dir(w, n);
+		reply_entry(c, n);
+		return;
+	}
+	c->work = node_ref(n);
+	c->drop = node_drop;
+	dir_put_marker(n, w, c, mkdir_done);
+}
+
+/* ---- removing ---- */
+
+static void rmdir_settled(struct accepted *a, const struct s3_err *err)
+{
+	if (err->cls != S3_OK)
+		name_came_back(a->node);
+}
+
+static void rmdir_go(struct ns_call *c);
+
+static void rmdir_over(struct ns_call *c)
+{
+	struct node *n = c->work;
+	struct walk *w = walk_known(c->node->volume->ns, c);
+	bool last = walk_is_remove(w) && walk_remove_is_last(w, c->node, c->name);
+	int errnum = c->errnum;
+
+	if (!errnum && last) {
+		n->leaving = true;
+		if (walk_barrier(w, c, rmdir_over, &errnum))
+			return;
+		walk_passed_end(w);
+	}
+	n->leaving = false;
+	c->work = NULL;
+	if (errnum)
+		dir_changed(n);
+	else if (n->live)
+		node_bury(n);
+	tombs_purge(c->node);
+	c->reply(c, errnum);
+	node_unref(n);
+}
+
+/* It is empty: what there is to delete is its marker. */
+static void rmdir_empty(struct ns_call *c, struct node *n, struct walk *w)
+{
+	bool last = walk_is_remove(w) && walk_remove_is_last(w, c->node, c->name);
+	bool marker = !n->unsent && n->u.dir->marker != MARKER_NO;
+	bool deferred = walk_is_remove(w) && walk_defers(w, WALK_DELETE) && !last;
+	struct accepted *a;
+
+	c->work = node_ref(n);
+	c->drop = node_drop;
+	c->errnum = 0;
+	if (!marker) {
+		rmdir_over(c);
+		return;
+	}
+	/* The tombstone carries a deferred delete: it must outlive listings that began before it. */
+	a = accepted_new(deferred ? node_bury(n) : n, BULK_DELETE, "removing the directory");
+	a->settle = rmdir_settled;
+	accept_op(a, w, deferred ? NULL : c, rmdir_over);
+	if (deferred)
+		rmdir_over(c);
+}
+
+static void rmdir_go(struct ns_call *c)
+{
+	struct walk *w = walk_of(c->node->volume, c);
+	struct node *n = node_live(c->node, BYTES_STR(c->name));
+	struct dir *d;
+
+	if (!n || n->kind != NODE_DIR) {
+		c->reply(c, n ? ENOTDIR : ENOENT);
+		return;
+	}
+	d = n->u.dir;
+	if (accept_full(c, rmdir_go))
+		return;
+	if (!n->unsent && !dir_is_fresh(n, c) && !(c->step && d->complete)) {
+		if (!d->lister && (d->list_errnum || c->step >= LIST_TRIES) && c->step) {
+			c->reply(c, d->list_errnum ? d->list_errnum : EBUSY);
+			return;
+		}
+		c->step += !d->lister;
+		dir_list(n);
+		if (!d->kid_live || !dir_streams(n)) {
+			park(c, &d->waiters, rmdir_go);
+			return;
+		}
+	}
+	if (d->kid_live)
+		c->reply(c, ENOTEMPTY);
+	else
+		rmdir_empty(c, n, w);
+}
+
+void ns_rmdir(struct ns_call *c)
+{
+	if (c->node->volume->config.read_only) {
+		c->reply(c, EROFS);
+		return;
+	}
+	c->step = 0;
+	rmdir_go(c);
+}
+
+/* ---- barrier ---- */
+
+static void fsyncdir_go(struct ns_call *c)
+{
+	struct dir *d = c->node->u.dir;
+	int errnum = d->failed_errnum;
+
+	if (d->pending) {
+		wait_node(c, c->node, fsyncdir_go);
+		return;
+	}
+	d->failed_errnum = 0;
+	c->reply(c, errnum);
+}
+
+void ns_fsyncdir(struct ns_call *c)
+{
+	fsyncdir_go(c);
+}

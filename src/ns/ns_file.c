@@ -1,0 +1,245 @@
+/* Files: opening, creating, truncating, copy_file_range, and letting go of them. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+
+#include "ns/ns_int.h"
+#include "util/clk.h"
+#include "util/mem.h"
+
+/* One reply of copy_file_range carries 32 bits; the kernel asks again for the rest. */
+#define COPY_REPLY_MAX ((uint64_t)1 << 31)
+
+static struct ns_file_handle *handle_new(struct ns_call *c, struct node *n)
+{
+	struct ns_file_handle *h = mem_zalloc(sizeof(*h));
+	int mode = (int)c->flags & O_ACCMODE;
+
+	h->node = node_ref(n);
+	h->reads = mode != O_WRONLY;
+	h->writes = mode != O_RDONLY;
+	h->tid = c->tid;
+	h->size_bytes = n->size_bytes;
+	etag_copy(&h->etag, &n->etag);
+	if (h->writes)
+		content_get(n)->writers++;
+	c->file = h;
+	return h;
+}
+
+bool ns_file_reads_only(const struct ns_file_handle *h)
+{
+	return !h->writes;
+}
+
+static void truncate_open(struct node *n)
+{
+	struct content *ct = content_get(n);
+
+	content_clear(ct);
+	ct->dirty = true;
+	n->size_bytes = 0;
+	n->mtime_ms = clk_wall_ms();
+	n->pages_good = false;
+	node_touch(n);
+}
+
+static void open_go(struct ns_call *c)
+{
+	struct node *n = c->node;
+	struct walk *w = walk_known(n->volume->ns, c);
+	bool truncates = (c->flags & O_TRUNC) && (c->flags & O_ACCMODE) != O_RDONLY;
+	struct content *ct = n->u.content;
+
+	if (n->kind != NODE_FILE) {
+		c->reply(c, n->kind == NODE_DIR ? EISDIR : ENOENT);
+		return;
+	}
+	/* A copy that is pending is opened when it is there; what is being flushed, when it is. */
+	if (n->pending && !truncates) {
+		wait_node(c, n, open_go);
+		return;
+	}
+	if (ct && ct->flushing) {
+		park(c, &ct->waiters, open_go);
+		return;
+	}
+	if (!n->live && !ct) {
+		c->reply(c, ENOENT);
+		return;
+	}
+	if (w && walk_is_copy(w) && (c->flags & O_ACCMODE) == O_RDONLY)
+		walk_opened(w, n);
+	handle_new(c, n);
+	if (truncates && (n->size_bytes || !n->u.content->dirty))
+		truncate_open(n);
+	c->keep_cache = n->pages_good && !truncates;
+	n->pages_good = true;
+	c->reply(c, 0);
+}
+
+void ns_open(struct ns_call *c)
+{
+	if (c->node->volume->config.read_only && (c->flags & O_ACCMODE) != O_RDONLY) {
+		c->reply(c, EROFS);
+		return;
+	}
+	open_go(c);
+}
+
+void ns_create(struct ns_call *c)
+{
+	int r = name_check(c, c->name);
+	struct content *ct;
+	struct node *n;
+
+	if (!r && c->node->volume->config.read_only)
+		r = EROFS;
+	if (!r && !c->node->live)
+		r = ENOENT;
+	if (!r && node_live(c->node, BYTES_STR(c->name)))
+		r = EEXIST;
+	if (r) {
+		c->reply(c, r);
+		return;
+	}
+	n = node_add(c->node, BYTES_STR(c->name), NODE_FILE);
+	n->mtime_ms = clk_wall_ms();
+	n->checked_ms = clk_mono_ms();
+	n->pages_good = true;
+	node_touch(n);
+	ct = content_get(n);
+	ct->own = false;
+	ct->created = ct->dirty = true;
+	handle_new(c, n);
+	reply_entry(c, n);
+}
+
+void ns_release(struct ns_file_handle *h)
+{
+	struct node *n = h->node;
+	struct content *ct = n->u.content;
+
+	if (h->writes && ct && !--ct->writers && !ct->flushing) {
+		bool lost = ct->dirty;
+
+		/* Not flushed: the close was interrupted or has failed, and said so. */
+		content_free(n);
+		if (lost)
+			file_lost(n);
+	}
+	readahead_free(h);
+	etag_free(&h->etag);
+	free(h);
+	node_unref(n);
+}
+
+/* ---- setattr ---- */
+
+static void setattr_reply(struct ns_call *c)
+{
+	if (!c->errnum)
+		node_attr(c->node, c, &c->attr);
+	c->reply(c, c->errnum);
+}
+
+static void truncated(struct ns_call *c)
+{
+	if (!c->errnum) {
+		c->node->size_bytes = 0;
+		c->node->pages_good = false;
+	}
+	setattr_reply(c);
+}
+
+/* truncate(2) to 0, or to what it is. */
+static void setattr_size(struct ns_call *c)
+{
+	struct node *n = c->node;
+
+	if (n->kind != NODE_FILE) {
+		c->errnum = EISDIR;
+	} else if ((uint64_t)c->st.st_size == n->size_bytes) {
+		c->errnum = 0;
+	} else if (c->st.st_size) {
+		c->errnum = EOPNOTSUPP;
+	} else if (node_has_writer(n)) {
+		if (n->u.content->flushing) {
+			park(c, &n->u.content->waiters, setattr_size);
+			return;
+		}
+		truncate_open(n);
+		c->errnum = 0;
+	} else {
+		file_put_empty(n, c, truncated);
+		return;
+	}
+	setattr_reply(c);
+}
+
+void ns_setattr(struct ns_call *c)
+{
+	const struct ns_config *cf = &c->node->volume->config;
+	mode_t mode = c->node->kind == NODE_DIR ? cf->dir_mode : cf->file_mode;
+	unsigned times = c->flags & (NS_SET_ATIME | NS_SET_MTIME | NS_SET_MTIME_NOW);
+
+	c->errnum = 0;
+	if (cf->read_only)
+		c->errnum = EROFS;
+	/* Owner and mode are the mount's options; times are S3's. To set them to what they are is fine. */
+	else if (((c->flags & NS_SET_UID) && c->st.st_uid != cf->uid) ||
+		((c->flags & NS_SET_GID) && c->st.st_gid != cf->gid) ||
+		((c->flags & NS_SET_MODE) && (c->st.st_mode & 07777) != mode))
+		c->errnum = EPERM;
+	else if (times & NS_SET_MTIME && !(times & NS_SET_MTIME_NOW) &&
+		c->st.st_mtim.tv_sec != c->node->mtime_ms / 1000)
+		c->errnum = EPERM;
+	if (!c->errnum && (c->flags & NS_SET_SIZE))
+		setattr_size(c);
+	else
+		setattr_reply(c);
+}
+
+/* ---- copy_file_range ---- */
+
+void ns_copy(struct ns_call *c)
+{
+	struct node *from = c->file->node, *to = c->file2->node;
+	struct content *ct = to->u.content;
+	uint64_t n;
+
+	if (!c->file2->writes || !ct || ct->errnum) {
+		c->reply(c, ct && ct->errnum ? ct->errnum : EBADF);
+		return;
+	}
+	if (c->offset >= from->size_bytes) {
+		c->done_bytes = 0;
+		c->reply(c, 0);
+		return;
+	}
+	/* A range of an object that the file begins with, or goes on with; the rest the kernel does. */
+	if (from == to || node_has_writer(from) || from->pending || ct->flushing || ct->own ||
+		ct->used || ct->part_count || c->offset != c->offset2 ||
+		c->offset2 != ct->size_bytes || from->volume != to->volume ||
+		(ct->base ? ct->base != from || !etag_equal(&ct->base_etag, &c->file->etag)
+			  : c->offset != 0)) {
+		c->reply(c, EXDEV);
+		return;
+	}
+	n = from->size_bytes - c->offset;
+	if (n > c->size)
+		n = c->size;
+	if (n > COPY_REPLY_MAX)
+		n = COPY_REPLY_MAX;
+	if (!ct->base)
+		content_set_base(ct, from, &c->file->etag, from->size_bytes);
+	ct->base_bytes += n;
+	ct->size_bytes += n;
+	ct->dirty = true;
+	to->size_bytes = ct->size_bytes;
+	to->mtime_ms = clk_wall_ms();
+	to->pages_good = false;
+	node_touch(to);
+	c->done_bytes = (size_t)n;
+	c->reply(c, 0);
+}

@@ -1,0 +1,361 @@
+/*
+ * Shared inside ns only. Core thread only, so there are no locks.
+ *
+ * A name in a directory is a `struct node`. It is in the table (found by parent and name) while it is
+ * live; a name that was removed here leaves a tombstone in the table for as long as a listing that
+ * began earlier could bring it back (contract C6).
+ */
+#ifndef NS_NS_INT_H
+#define NS_NS_INT_H
+
+#include "ns/ns.h"
+#include "util/buf.h"
+#include "util/bytes.h"
+
+/* ---- ETags, compact: 16 bytes for the usual forms ------------------------------------------- */
+
+struct etag {
+	union {
+		uint8_t md5[16];
+		char *text; /* any other form; owned */
+	} u;
+	uint16_t parts; /* "md5-parts"; 0: none */
+	uint8_t form;	/* 0: unknown, 1: md5, 2: text */
+};
+#define ETAG_TEXT_MAX 1024
+void etag_set(struct etag *e, struct bytes text); /* frees what was there */
+void etag_copy(struct etag *to, const struct etag *from);
+void etag_free(struct etag *e);
+/* The text without quotes, in `out` or borrowed from `e`; empty when unknown. */
+struct bytes etag_text(const struct etag *e, char out[64]);
+bool etag_equal(const struct etag *a, const struct etag *b);
+
+/* ---- nodes ------------------------------------------------------------------------------------ */
+
+enum node_kind { NODE_FILE, NODE_DIR, NODE_TOMB };
+enum marker { MARKER_UNKNOWN, MARKER_NO, MARKER_YES };
+
+struct lister;
+struct content;
+
+struct dir {
+	struct node **kids; /* in the order of their inode numbers; NULL where one has gone */
+	size_t kid_count, kid_cap, kid_live;
+	bool complete;	    /* the kids are all there is, as of listed_ms */
+	enum marker marker; /* the object "dir/" */
+	int64_t listed_ms;  /* when the listing that made it complete began */
+	struct lister *lister;
+	struct ns_call_list waiters; /* for progress of the listing */
+	unsigned handles;
+	unsigned probes;    /* of a walk, for single names, since the last listing */
+	unsigned readers;   /* listings and probes under way: tombstones must stay */
+	unsigned pending;   /* accepted and not done, at any depth */
+	int failed_errnum;  /* first failure below since an fsync has reported one */
+	int list_errnum;    /* why the last listing ended early; 0: it did not */
+	pid_t snapshot_tgid; /* who listed it last: to him it stays as it was listed */
+	int64_t snapshot_ms;
+	LIST_HEAD(, node) tombs;
+};
+
+struct node {
+	struct node *parent; /* a counted reference; NULL: a root */
+	struct ns_volume *volume;
+	struct node *table_next;
+	uint64_t ino;
+	uint64_t size_bytes;
+	int64_t mtime_ms;
+	int64_t checked_ms; /* monotonic: S3 said so then */
+	uint64_t change_seq; /* of the last change made here */
+	struct ns_call_list *waiters; /* until nothing is pending; NULL: none */
+	union {
+		struct dir *dir;	 /* NODE_DIR */
+		struct content *content; /* NODE_FILE: open for writing or not yet stored; or NULL */
+		LIST_ENTRY(node) tomb_link; /* NODE_TOMB */
+	} u;
+	struct etag etag;
+	uint32_t hash;
+	uint32_t lookups; /* the kernel's references */
+	uint32_t refs;
+	uint32_t pending; /* accepted operations on this name */
+	uint8_t kind;
+	bool live;	   /* in the table */
+	bool archived;
+	bool standard;	   /* storage class STANDARD: nothing to carry over */
+	bool unsent;	   /* NODE_DIR: made by a mkdir that S3 has not seen (ns_dir.c) */
+	bool leaving;	   /* NODE_DIR: its rmdir is held, and needs no marker */
+	bool unvisited;	   /* listed, and not looked up since */
+	uint8_t class_id;  /* index of the storage class in ns->classes */
+	uint16_t name_len;
+	bool was_dir;	   /* NODE_TOMB: of a directory */
+	bool pages_good;   /* what the kernel may have cached of it is this version */
+	const char *name;  /* as the user sees it, NUL-terminated; own_name until it is renamed */
+	char own_name[];
+};
+
+struct ns_volume {
+	struct ns *ns;
+	struct bulk_target *target;
+	struct s3_client *client;
+	char *prefix;
+	char *mountpoint;
+	struct ns_config config;
+	struct node *root;
+	struct ns_volume *next;
+};
+
+#define CLASSES_MAX 32
+
+struct ns {
+	struct loop *loop;
+	struct bulk *bulk;
+	struct ns_config config;
+	struct node **table;
+	size_t table_size, node_count;
+	uint64_t next_ino;
+	uint64_t seq; /* of local changes, and of the moments when listings began */
+	unsigned accepted; /* operations that are not done */
+	uint64_t failures;
+	struct ns_call_list room_waiters; /* for `accepted` to fall below the bound */
+	struct walk *walks;		  /* by process id (uthash) */
+	struct ns_volume *volumes;
+	char *classes[CLASSES_MAX];
+	size_t write_bytes;
+	unsigned uploads; /* parts and objects on their way: buffers that will come free */
+	struct ns_call_list write_waiters;
+	size_t read_bytes;
+	void (*stale)(void *ctx, struct node *parent, const char *name, struct node *node);
+	void *stale_ctx;
+};
+
+/* ns_node.c */
+struct node *node_find(const struct node *parent, struct bytes name); /* live or tombstone */
+struct node *node_live(const struct node *parent, struct bytes name); /* or NULL */
+/* A new live name in `parent`; a tombstone in its place is replaced. The table holds a reference. */
+struct node *node_add(struct node *parent, struct bytes name, enum node_kind kind);
+void node_remove(struct node *n); /* no longer live; no tombstone */
+struct node *node_bury(struct node *n); /* no longer live; returns the tombstone it leaves */
+/* Moves a live node to another name, which must not be live. It gets a new inode number. */
+void node_move(struct node *n, struct node *parent, struct bytes name);
+void tomb_drop(struct node *parent, struct bytes name); /* a delete has failed: it is there */
+struct node *node_ref(struct node *n);
+void node_unref(struct node *n);
+void tombs_purge(struct node *dir); /* those that nobody can bring back any more */
+void node_forget_kids(struct node *dir); /* drops what nobody holds; the listing is incomplete then */
+struct node *node_root_new(struct ns_volume *v);
+/* Counts operations accepted on `n`, up through its parents. */
+void node_pend(struct node *n, int change);
+/* The node's (or `name`'s in it) key, without or with the final '/'. Appends to `out`. */
+void node_key(const struct node *n, struct buf *out);
+void node_child_key(const struct node *parent, struct bytes name, struct buf *out);
+/* Path from the mount's root, "/a/b". */
+void node_path(const struct node *n, struct buf *out);
+bool node_is_under(const struct node *n, const struct node *dir);
+void node_touch(struct node *n); /* a change made here: newer than any listing under way */
+uint8_t class_id(struct ns *ns, struct bytes name);
+void park(struct ns_call *c, struct ns_call_list *list, void (*resume)(struct ns_call *));
+void wake(struct ns_call_list *list); /* resumes all that were parked when it was called */
+void wait_node(struct ns_call *c, struct node *n, void (*resume)(struct ns_call *));
+void wake_node(struct node *n);
+void node_attr(const struct node *n, const struct ns_call *c, struct ns_attr *attr);
+void reply_entry(struct ns_call *c, struct node *n); /* counts a lookup */
+
+/* ns_name.c: names that POSIX cannot show are escaped, reversibly (doc/semantics.md) */
+void name_encode(struct bytes component, bool beside_dir, struct buf *out);
+bool name_decode(struct bytes name, struct buf *out); /* false: a name that stands for no key */
+
+/* ns_list.c */
+bool dir_is_fresh(const struct node *dir, const struct ns_call *c);
+void dir_list(struct node *dir); /* begins a listing unless one is under way */
+void dir_changed(struct node *dir); /* what we know of it is no longer all */
+bool dir_streams(const struct node *dir); /* a first listing is under way: read along */
+/* Asks S3 about one name: the call is resumed when the answer is in; its error is in `*err`. */
+struct probe {
+	struct ns_call *call;
+	struct node *parent;
+	char *name;
+	uint64_t start_seq;
+	unsigned left;
+	struct s3_err err;
+	bool is_file, is_dir;
+	uint64_t size_bytes;
+	int64_t mtime_ms;
+	struct etag etag;
+	uint8_t class_id;
+	struct ns_call_list waiters;
+};
+void probe_name(struct ns_call *c, struct node *parent, struct bytes name,
+	void (*then)(struct ns_call *));
+/* Takes the answer of probe_name; returns the positive errno of a failed one, else 0. */
+int probe_take(struct ns_call *c);
+
+/* ns_lookup.c */
+int name_check(const struct ns_call *c, const char *name); /* 0, ENAMETOOLONG, EINVAL: no key */
+
+/* ns_accept.c: operations that are answered before S3 has answered, or waited for */
+struct accepted {
+	struct bulk_op op;
+	struct ns *ns;
+	struct node *node;   /* whose name it is about (a tombstone for deletes); a reference */
+	struct node *source; /* or NULL; a reference */
+	struct walk *walk;   /* whose it is; or NULL */
+	bool deferred;	     /* nobody waits for it: a failure is the walk's, and the ledger's */
+	struct ns_call_list waiters;
+	void (*settle)(struct accepted *a, const struct s3_err *err); /* bookkeeping of the names */
+	void *extra;
+	const char *what; /* "copy", "delete", ... for messages */
+	char *path;
+	struct s3_meta meta;
+};
+/* A fresh one on `node`; fill in what is special, then accept(). */
+struct accepted *accepted_new(struct node *node, enum bulk_kind kind, const char *what);
+void accepted_source(struct accepted *a, struct node *source, const struct etag *etag);
+/*
+ * Submits it, for the walk `w` or NULL. With a call, the call is parked until it is done and then
+ * resumed with c->errnum set; without one it is deferred.
+ */
+void accept_op(struct accepted *a, struct walk *w, struct ns_call *c,
+	void (*then)(struct ns_call *));
+void reply_errnum(struct ns_call *c); /* a `then` that replies c->errnum */
+/* True when the call had to be parked because too much is pending. */
+bool accept_full(struct ns_call *c, void (*resume)(struct ns_call *));
+
+/* ns_walk.c: who walks where, and which call is a walk's last (contract C2-C5) */
+enum walk_op { WALK_COPY, WALK_DELETE, WALK_PUT, WALK_OPS };
+/* The walk of the calling process, recognised now if need be (reads /proc); or NULL. */
+struct walk *walk_of(struct ns_volume *v, const struct ns_call *c);
+/* The same, of walks that are known already: no /proc. */
+struct walk *walk_known(const struct ns *ns, const struct ns_call *c);
+pid_t walk_tgid(const struct ns *ns, const struct ns_call *c);
+bool walk_is_copy(const struct walk *w);   /* false for NULL */
+bool walk_is_remove(const struct walk *w); /* false for NULL */
+/* May `op` be answered before it is done? Not the first of its kind (C4), not without an end (C5). */
+bool walk_defers(const struct walk *w, enum walk_op op);
+void walk_accepted(struct walk *w);
+void walk_settled(struct walk *w, const struct accepted *a, const struct s3_err *err);
+/*
+ * Holds the call until all of the walk is done: true when it was parked (it is resumed, to call this
+ * again); false with *errnum: 0, or the walk's first failure, which is then reported.
+ */
+bool walk_barrier(
+	struct walk *w, struct ns_call *c, void (*resume)(struct ns_call *), int *errnum);
+void walk_passed_end(struct walk *w); /* what the walk still does is strict */
+void walk_opened(struct walk *w, struct node *source); /* opened for reading, or about to be */
+struct node *walk_source(const struct walk *w);
+/* `dir` was read to its end, `last_ino` is its last entry's (0: it is empty). */
+void walk_listed(struct walk *w, struct node *dir, uint64_t last_ino);
+bool walk_is_open(const struct walk *w); /* its end is still to come; false for NULL */
+bool walk_ends_in(const struct walk *w, const struct node *dir); /* the last directory of a copy */
+bool walk_copy_is_last(const struct walk *w); /* the file made from walk_source is the last one */
+bool walk_remove_is_last(const struct walk *w, const struct node *parent, const char *name);
+/* A directory that needs its marker if it is empty when the walk ends. */
+void walk_note_dir(struct walk *w, struct node *dir);
+void walks_free(struct ns *ns);
+
+/* ns_cmd.c: what a command line is about to do; pure */
+enum command_kind { COMMAND_OTHER, COMMAND_COPY, COMMAND_REMOVE };
+struct command {
+	enum command_kind kind;
+	const char *last; /* the last source or argument, in argv */
+	size_t count;	  /* of sources or arguments */
+};
+struct command command_parse(const char *exe, size_t argc, char *const *argv);
+
+/* ns_proc.c: what /proc says of a process */
+struct process {
+	pid_t tgid;
+	char *exe, *cwd;
+	char *cmdline; /* what argv points into */
+	char **argv;
+	size_t argc;
+};
+bool process_read(pid_t tid, struct process *p); /* false: gone, or of another mount namespace */
+void process_free(struct process *p);
+/* The path of `arg` in the mount ("/" or "/a/b"; owned), or NULL when it is elsewhere or unsure. */
+char *process_path_in(const struct process *p, const char *arg, const char *mountpoint);
+
+/* ns_remove.c */
+/* A delete has failed: the name is there again, and the nearest directory left looks again. */
+void name_came_back(struct node *gone);
+
+/* ns_dir.c */
+void dir_put_marker(struct node *dir, struct walk *w, struct ns_call *c,
+	void (*then)(struct ns_call *));
+
+/* ---- files that are written ------------------------------------------------------------------ */
+
+/* One part of an upload: bytes of ours, or a range of an object. */
+struct upload_part {
+	struct content *content; /* NULL: its file has let go of it */
+	struct ns_volume *volume;
+	unsigned number;
+	char *data; /* NULL: a range of the base */
+	size_t len, cap;
+	uint64_t base_offset, base_len;
+	bool sent, done;
+	char etag[80];
+	struct bytes run;
+};
+
+/*
+ * What a file that is open for writing consists of: a range of an object from its beginning (`base`),
+ * then parts that are on their way, then the bytes in `data`.
+ */
+struct content {
+	struct node *node;
+	unsigned writers;
+	bool created;  /* S3 has no object of this name yet */
+	bool dirty;    /* what S3 has is not what is here */
+	bool flushing;
+	int errnum;    /* of an upload that failed; until the last close */
+	uint64_t size_bytes;
+	bool own;      /* it is the node's own object; `base` is set when the first byte is added */
+	struct node *base; /* a reference unless it is the node itself; or NULL */
+	struct etag base_etag;
+	uint64_t base_bytes;	/* used of it */
+	uint64_t base_full_bytes; /* the object's size */
+	char *data;
+	size_t used, cap;
+	char *upload_id;
+	struct create *create; /* CreateMultipartUpload is under way */
+	struct load *loading; /* the base is being fetched */
+	struct upload_part **parts;
+	unsigned part_count, parts_done, parts_in_flight;
+	struct ns_call_list waiters; /* for progress of the upload */
+};
+
+/* ns_content.c: memory */
+struct content *content_get(struct node *n); /* made if need be, as the node's own object */
+void content_set_base(struct content *ct, struct node *base, const struct etag *etag,
+	uint64_t full_bytes);
+void content_drop_base(struct content *ct);
+void content_free(struct node *n);
+bool node_has_writer(const struct node *n);
+void content_clear(struct content *ct); /* empty: truncated to 0 */
+bool content_all_local(const struct content *ct);
+/* Room for `extra` more bytes in ct->data: 0, a positive errno, or -1: no memory now, wait. */
+int content_room(struct content *ct, size_t extra);
+void content_drop_data(struct content *ct);
+char *content_take_data(struct content *ct, size_t *cap);
+void data_free(struct ns *ns, char *data, size_t cap);
+size_t part_bytes(const struct content *ct);
+/* ns_upload.c: multipart uploads */
+void upload_queue_data(struct content *ct); /* what is in ct->data becomes a part */
+void upload_queue_base(struct content *ct);
+void upload_pump(struct content *ct);
+void upload_abort(struct content *ct);
+void upload_forget(struct content *ct); /* it is complete */
+/* ns_flush.c */
+void file_lost(struct node *n); /* what was made here is not in S3, and will not be */
+void file_put_empty(struct node *n, struct ns_call *c, void (*then)(struct ns_call *));
+
+struct ns_file_handle {
+	struct node *node; /* a reference */
+	bool reads, writes;
+	pid_t tid;
+	struct etag etag; /* of the version that was opened */
+	uint64_t size_bytes;
+	struct readahead *ahead; /* ns_read.c; or NULL */
+};
+void readahead_free(struct ns_file_handle *h);
+
+#endif

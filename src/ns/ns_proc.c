@@ -1,0 +1,260 @@
+/*
+ * What /proc says of a calling process, and where its arguments lead. Nothing here may touch the
+ * mount itself, or another filesystem in user space: that would wait for an answer of our own.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "ns/ns_int.h"
+#include "util/mem.h"
+
+#define CMDLINE_MAX ((size_t)8 << 20) /* the kernel's own limit is a quarter of the stack's */
+#define LINKS_MAX 40
+
+static char *read_link(const char *path)
+{
+	char text[PATH_MAX];
+	ssize_t n = readlink(path, text, sizeof(text) - 1);
+
+	return n > 0 && text[0] == '/' ? mem_dup(text, (size_t)n) : NULL;
+}
+
+static char *proc_link(pid_t pid, const char *name)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
+	return read_link(path);
+}
+
+static bool read_file(const char *path, struct buf *out)
+{
+	char chunk[4096];
+	ssize_t n;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return false;
+	while ((n = read(fd, chunk, sizeof(chunk))) > 0)
+		buf_add(out, chunk, (size_t)n);
+	close(fd);
+	return n == 0 && !out->failed;
+}
+
+static pid_t read_tgid(pid_t tid)
+{
+	struct buf text = BUF_INIT(8192);
+	const char *line;
+	char path[64];
+	long tgid = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)tid);
+	if (read_file(path, &text) && (line = strstr(buf_str(&text), "\nTgid:")))
+		tgid = strtol(line + 6, NULL, 10);
+	buf_free(&text);
+	return (pid_t)tgid;
+}
+
+static bool same_mounts(pid_t pid)
+{
+	struct stat theirs, ours;
+	char path[64];
+	char *root;
+	bool same;
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/mnt", (int)pid);
+	if (stat(path, &theirs) < 0 || stat("/proc/self/ns/mnt", &ours) < 0 ||
+		theirs.st_ino != ours.st_ino)
+		return false;
+	root = proc_link(pid, "root");
+	same = root && !strcmp(root, "/");
+	free(root);
+	return same;
+}
+
+static void split(struct process *p, size_t len)
+{
+	size_t i, at = 0;
+
+	for (i = 0; i < len; i++)
+		p->argc += !p->cmdline[i];
+	p->argv = mem_calloc(p->argc + 1, sizeof(*p->argv));
+	for (i = 0; i < p->argc; i++) {
+		p->argv[i] = p->cmdline + at;
+		at += strlen(p->cmdline + at) + 1;
+	}
+}
+
+bool process_read(pid_t tid, struct process *p)
+{
+	struct buf cmdline = BUF_INIT(CMDLINE_MAX);
+	char path[64];
+	size_t len;
+
+	*p = (struct process){0};
+	p->exe = proc_link(tid, "exe");
+	if (!p->exe)
+		return false;
+	p->tgid = read_tgid(tid);
+	snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)p->tgid);
+	if (!p->tgid || !same_mounts(p->tgid) || !read_file(path, &cmdline) || !cmdline.len) {
+		buf_free(&cmdline);
+		process_free(p);
+		return false;
+	}
+	p->cwd = proc_link(p->tgid, "cwd");
+	len = cmdline.len;
+	p->cmdline = buf_take(&cmdline);
+	split(p, len);
+	return true;
+}
+
+void process_free(struct process *p)
+{
+	free(p->exe);
+	free(p->cwd);
+	free(p->cmdline);
+	free(p->argv);
+	*p = (struct process){0};
+}
+
+/* ---- where a path leads ---- */
+
+static bool path_within(const char *path, const char *top)
+{
+	size_t n = strlen(top);
+
+	if (n == 1)
+		return true;
+	return !strncmp(path, top, n) && (path[n] == '/' || !path[n]);
+}
+
+/* Is it on a filesystem in user space? Then it must not be touched. */
+static bool on_fuse(const char *mountinfo, const char *path)
+{
+	const char *line = mountinfo;
+	size_t best = 0;
+	bool fuse = false;
+
+	while (line && *line) {
+		char point[PATH_MAX], type[64];
+		const char *dash, *end = strchr(line, '\n');
+
+		dash = strstr(line, " - ");
+		if (dash && (!end || dash < end) &&
+			sscanf(line, "%*d %*d %*s %*s %4095s", point) == 1 &&
+			sscanf(dash + 3, "%63s", type) == 1 && path_within(path, point) &&
+			strlen(point) >= best) {
+			best = strlen(point);
+			fuse = !strncmp(type, "fuse", 4);
+		}
+		line = end ? end + 1 : NULL;
+	}
+	return fuse;
+}
+
+struct resolve {
+	const char *mountpoint;
+	struct buf mountinfo;
+	struct buf at; /* the physical path so far; "" is the root */
+	unsigned links;
+	bool unsure;
+};
+
+static bool inside(const struct resolve *r)
+{
+	return r->at.len && path_within(buf_str(&r->at), r->mountpoint);
+}
+
+static void go_path(struct resolve *r, const char *path);
+
+static void go_up(struct resolve *r)
+{
+	char *slash = r->at.len ? strrchr(r->at.ptr, '/') : NULL;
+
+	if (slash)
+		buf_cut(&r->at, (size_t)(slash - r->at.ptr));
+}
+
+static void go_name(struct resolve *r, const char *name, size_t len)
+{
+	size_t before = r->at.len;
+	struct stat st;
+	char *link;
+
+	if (!len || (len == 1 && name[0] == '.'))
+		return;
+	if (len == 2 && name[0] == '.' && name[1] == '.') {
+		go_up(r);
+		return;
+	}
+	buf_addc(&r->at, '/');
+	buf_add(&r->at, name, len);
+	if (inside(r))
+		return; /* names in the mount are compared, not resolved */
+	if (on_fuse(buf_str(&r->mountinfo), buf_str(&r->at)) || lstat(buf_str(&r->at), &st) < 0 ||
+		++r->links > LINKS_MAX + 100) {
+		r->unsure = true;
+		return;
+	}
+	if (!S_ISLNK(st.st_mode))
+		return;
+	{
+		char text[PATH_MAX];
+		ssize_t n = readlink(buf_str(&r->at), text, sizeof(text) - 1);
+
+		if (n <= 0 || ++r->links > LINKS_MAX) {
+			r->unsure = true;
+			return;
+		}
+		link = mem_dup(text, (size_t)n);
+	}
+	buf_cut(&r->at, link[0] == '/' ? 0 : before);
+	go_path(r, link);
+	free(link);
+}
+
+static void go_path(struct resolve *r, const char *path)
+{
+	while (*path && !r->unsure && !r->at.failed) {
+		size_t len = strcspn(path, "/");
+
+		go_name(r, path, len);
+		path += len;
+		path += *path == '/';
+	}
+}
+
+char *process_path_in(const struct process *p, const char *arg, const char *mountpoint)
+{
+	struct resolve r = {.mountpoint = mountpoint,
+		.mountinfo = BUF_INIT((size_t)4 << 20),
+		.at = BUF_INIT(2 * PATH_MAX)};
+	char *path = NULL;
+
+	if (!read_file("/proc/self/mountinfo", &r.mountinfo)) {
+		buf_free(&r.mountinfo);
+		return NULL;
+	}
+	if (arg[0] != '/') {
+		/* The kernel gives the working directory without links. */
+		if (!p->cwd || strlen(p->cwd) >= PATH_MAX)
+			r.unsure = true;
+		else if (strcmp(p->cwd, "/") != 0)
+			buf_adds(&r.at, p->cwd);
+	}
+	go_path(&r, arg);
+	if (!r.unsure && !r.at.failed && inside(&r)) {
+		const char *rest = buf_str(&r.at) + (strcmp(mountpoint, "/") ? strlen(mountpoint) : 0);
+
+		path = mem_strdup(*rest ? rest : "/");
+	}
+	buf_free(&r.at);
+	buf_free(&r.mountinfo);
+	return path;
+}

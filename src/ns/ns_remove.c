@@ -1,0 +1,279 @@
+/* unlink and rename. A file's source is deleted only after its copy is confirmed (contract C9). */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "ns/ns_int.h"
+#include "util/mem.h"
+
+void name_came_back(struct node *gone)
+{
+	struct node *up = gone->parent;
+
+	if (!gone->live || gone->kind == NODE_TOMB)
+		tomb_drop(up, BYTES(gone->name, gone->name_len));
+	while (up->parent && !up->live) {
+		tomb_drop(up->parent, BYTES(up->name, up->name_len));
+		up = up->parent;
+	}
+	dir_changed(up);
+}
+
+static void unlink_settled(struct accepted *a, const struct s3_err *err)
+{
+	struct node *n = a->node;
+
+	if (err->cls != S3_OK)
+		name_came_back(n);
+	else if (n->kind == NODE_FILE && n->live) {
+		node_bury(n);
+		tombs_purge(n->parent);
+	}
+}
+
+/* ---- the last file of a directory without a marker: the directory stays ---- */
+
+struct last_check {
+	struct ns_call_list waiters;
+	unsigned others;
+	bool marker;
+	struct s3_err err;
+};
+
+static void checked(void *ctx, const struct s3_err *err, const struct s3_list_page *page)
+{
+	struct last_check *k = ctx;
+
+	k->err = *err;
+	k->others = err->cls == S3_OK ? (unsigned)page->count : 0;
+	if (TAILQ_EMPTY(&k->waiters))
+		free(k);
+	else
+		wake(&k->waiters);
+}
+
+static void unlink_strict(struct ns_call *c);
+
+static void check_done(struct ns_call *c)
+{
+	struct last_check *k = c->work;
+	int errnum = k->err.errnum;
+	/* The file itself, and nothing else: not even the marker. */
+	bool alone = k->others <= 1;
+
+	c->work = NULL;
+	free(k);
+	if (errnum) {
+		c->reply(c, errnum);
+		return;
+	}
+	c->step = 1;
+	if (alone && c->node->live)
+		dir_put_marker(c->node, NULL, c, unlink_strict);
+	else
+		unlink_strict(c);
+}
+
+static bool may_be_last(const struct node *n)
+{
+	const struct dir *d = n->parent->u.dir;
+
+	return n->parent->parent && !n->parent->unsent && d->marker != MARKER_YES &&
+		d->kid_live == 1;
+}
+
+static void check_last(struct ns_call *c)
+{
+	struct s3_list_params params = {.max_keys = 2};
+	struct last_check *k = mem_zalloc(sizeof(*k));
+	struct buf key = BUF_INIT(0);
+
+	TAILQ_INIT(&k->waiters);
+	c->work = k;
+	park(c, &k->waiters, check_done);
+	node_key(c->node, &key);
+	params.prefix = buf_bytes(&key);
+	s3_list(c->node->volume->client, &params, 0, checked, k);
+	buf_free(&key);
+}
+
+/* ---- unlink ---- */
+
+static void unlink_over(struct ns_call *c)
+{
+	struct walk *w = walk_known(c->node->volume->ns, c);
+	const struct dir *d = c->node->u.dir;
+	int errnum = c->errnum;
+
+	/* The directory stays when its last file has gone, unless the walk removes it, too. */
+	if (!errnum && walk_is_remove(w) && c->node->parent && d->complete && !d->kid_live &&
+		d->marker != MARKER_YES)
+		walk_note_dir(w, c->node);
+	if (!errnum && walk_is_remove(w) && walk_is_open(w) &&
+		walk_remove_is_last(w, c->node, c->name)) {
+		if (walk_barrier(w, c, unlink_over, &errnum))
+			return;
+		walk_passed_end(w);
+	}
+	c->reply(c, errnum);
+}
+
+static void unlink_strict(struct ns_call *c)
+{
+	struct walk *w = walk_of(c->node->volume, c);
+	struct node *n = node_live(c->node, BYTES_STR(c->name));
+	struct accepted *a;
+
+	if (!n || c->errnum) {
+		c->reply(c, c->errnum ? c->errnum : ENOENT);
+		return;
+	}
+	a = accepted_new(n, BULK_DELETE, "removal");
+	a->settle = unlink_settled;
+	accept_op(a, w, c, unlink_over);
+}
+
+static void unlink_deferred(struct ns_call *c, struct node *n, struct walk *w)
+{
+	struct accepted *a = accepted_new(node_bury(n), BULK_DELETE, "removal");
+
+	a->settle = unlink_settled;
+	accept_op(a, w, NULL, NULL);
+	c->errnum = 0;
+	unlink_over(c);
+}
+
+void ns_unlink(struct ns_call *c)
+{
+	struct node *n = node_live(c->node, BYTES_STR(c->name));
+	struct walk *w;
+
+	if (c->node->volume->config.read_only || !n || n->kind != NODE_FILE) {
+		c->reply(c, c->node->volume->config.read_only ? EROFS : n ? EISDIR : ENOENT);
+		return;
+	}
+	if (n->u.content && n->u.content->created && !n->u.content->flushing) {
+		/* S3 has never heard of it. */
+		node_remove(n);
+		c->reply(c, 0);
+		return;
+	}
+	if (accept_full(c, ns_unlink))
+		return;
+	w = walk_of(c->node->volume, c);
+	c->errnum = 0;
+	if (walk_is_remove(w) && walk_defers(w, WALK_DELETE))
+		unlink_deferred(c, n, w);
+	else if (!c->step && may_be_last(n) && !(walk_is_remove(w) && c->node->u.dir->complete))
+		check_last(c);
+	else
+		unlink_strict(c);
+}
+
+/* ---- rename of a file ---- */
+
+static void rename_end(struct ns_call *c)
+{
+	struct node *n = c->work;
+	struct bytes to = BYTES_STR(c->name2);
+
+	if (!c->errnum) {
+		struct node *old = node_live(c->parent2, to);
+
+		if (old && old != n)
+			node_remove(old);
+		if (n->live)
+			node_move(n, c->parent2, to);
+		else
+			dir_changed(c->parent2);
+	} else {
+		dir_changed(c->parent2);
+	}
+	c->work = NULL;
+	c->reply(c, c->errnum);
+	node_unref(n);
+}
+
+static void rename_kept(struct accepted *a, const struct s3_err *err)
+{
+	(void)a; /* the name moves when the source is deleted, or stays */
+	(void)err;
+}
+
+/* The copy is confirmed: now the source may go. */
+static void rename_copied(struct ns_call *c)
+{
+	struct node *n = c->work;
+	struct accepted *a;
+
+	if (c->errnum) {
+		rename_end(c);
+		return;
+	}
+	a = accepted_new(n, BULK_DELETE, "removal of the renamed file's old name");
+	a->settle = rename_kept;
+	accept_op(a, NULL, c, rename_end);
+}
+
+static void rename_settled(struct accepted *a, const struct s3_err *err)
+{
+	if (err->cls != S3_OK)
+		return;
+	etag_set(&a->node->etag, BYTES_STR(a->op.etag));
+	if (a->op.mtime_ms)
+		a->node->mtime_ms = a->op.mtime_ms;
+}
+
+static void node_drop(struct ns_call *c)
+{
+	node_unref(c->work);
+	c->work = NULL;
+}
+
+static void rename_copy(struct ns_call *c, struct node *n)
+{
+	struct accepted *a = accepted_new(n, BULK_COPY, "copy for the rename");
+	struct buf key = BUF_INIT(0);
+
+	accepted_source(a, n, &n->etag);
+	free((char *)a->op.key.ptr);
+	node_child_key(c->parent2, BYTES_STR(c->name2), &key);
+	a->op.key.len = key.len;
+	a->op.key.ptr = buf_take(&key);
+	a->op.size_bytes = n->size_bytes;
+	a->settle = rename_settled;
+	c->work = node_ref(n);
+	c->drop = node_drop;
+	accept_op(a, NULL, c, rename_copied);
+}
+
+void ns_rename(struct ns_call *c)
+{
+	struct node *n = node_live(c->node, BYTES_STR(c->name));
+	struct node *to = node_live(c->parent2, BYTES_STR(c->name2));
+	struct ns_call target = {.node = c->parent2};
+	int r = name_check(&target, c->name2);
+
+	if (c->node->volume->config.read_only)
+		r = EROFS;
+	else if (!n || !c->parent2->live)
+		r = ENOENT;
+	else if (c->flags & ~(unsigned)RENAME_NOREPLACE)
+		r = EINVAL;
+	else if (to && (c->flags & RENAME_NOREPLACE))
+		r = EEXIST;
+	else if (n->volume != c->parent2->volume || n->kind == NODE_DIR)
+		r = EXDEV; /* mv then walks through the fast copy and the batched delete */
+	else if (to && to->kind == NODE_DIR)
+		r = EISDIR;
+	else if (node_has_writer(n) || (to && node_has_writer(to)))
+		r = EBUSY;
+	if (!r && n->pending) {
+		wait_node(c, n, ns_rename);
+		return;
+	}
+	if (r || to == n)
+		c->reply(c, r);
+	else
+		rename_copy(c, n);
+}

@@ -1,0 +1,47 @@
+/*
+ * Where a bucket is: endpoint URL, path or virtual-host style, Host header and path of a key.
+ * Pure functions; a made struct s3_addr may be read by any thread.
+ * Source: S3 user guide, "Virtual hosting of buckets"; "Bucket naming rules"; RFC 3986.
+ */
+#ifndef S3_S3_ADDR_H
+#define S3_S3_ADDR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "s3/s3.h"
+#include "util/buf.h"
+#include "util/bytes.h"
+
+struct s3_addr {
+	char *endpoint; /* "https://host[:port]" as configured, without the bucket */
+	char *url_base; /* the URL before the path: "https://[bucket.]host[:port]" */
+	char *host;     /* Host header: "[bucket.]host[:port]", no port where it is the default */
+	char *path_prefix; /* already encoded: "" (virtual host) or "/bucket" */
+	bool https;
+	bool virtual_host;
+	bool aws; /* amazonaws.com[.cn]: AWS itself, not a compatible server */
+};
+
+/*
+ * Makes the address of `bucket`. `endpoint_url` NULL or "": https://s3.REGION.amazonaws.com, with
+ * .cn for regions of China. `addressing` is enum s3_config's S3_ADDRESS_*: AUTO takes virtual-host
+ * style on AWS when the bucket can be a DNS label (and has no dots under https: the certificate
+ * would not fit), else path style. False with a sentence in `why` when URL, region or bucket is
+ * not usable; `addr` is empty then.
+ */
+bool s3_addr_make(struct s3_addr *addr, const char *endpoint_url, const char *region,
+	const char *bucket, int addressing, char *why, size_t why_size);
+void s3_addr_free(struct s3_addr *addr);
+
+/*
+ * Appends the canonical path of a key, encoded once: what is signed and what is sent. An empty key
+ * is the bucket: "/" or "/bucket". It may hold "//", "." and "..": CURLOPT_PATH_AS_IS is needed.
+ */
+void s3_addr_path(const struct s3_addr *addr, struct bytes key, struct buf *out);
+
+/* True when a bucket of this name can be asked for: 1 to 255 of A-Z a-z 0-9 - . _, not "." and
+ * "..". Wider than AWS (3 to 63, lower case), as compatible servers and old buckets are. */
+bool s3_bucket_ok(const char *bucket);
+
+#endif

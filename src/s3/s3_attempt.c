@@ -1,0 +1,453 @@
+/*
+ * The attempt loop of an operation: send, judge the answer, correct what can be corrected (clock,
+ * region, a kept connection that was closed), wait, send again, complete. Core thread, except
+ * `prepare` and the sinks, which run on the I/O thread that has the request and touch the operation
+ * only while it is S3_OP_SENT.
+ */
+#include "s3/s3_int.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "util/clk.h"
+#include "util/log.h"
+#include "util/mem.h"
+
+#define MOVES_MAX 3
+
+/* ---- I/O thread ---- */
+
+/* The hash of the body, made once: bodies do not change between attempts. */
+static const char *payload_hash(struct s3_op *op)
+{
+	if (op->type->payload == S3_PAYLOAD_EMPTY)
+		return S3_EMPTY_SHA256;
+	if (op->type->payload == S3_PAYLOAD_DATA && op->target->addr.https)
+		return S3_UNSIGNED_PAYLOAD;
+	if (!op->payload_hash[0] &&
+		!s3_sha256_hex(op->http.runs, op->http.run_count, op->payload_hash))
+		return NULL;
+	return op->payload_hash;
+}
+
+static bool sign(struct s3_op *op, const struct s3_sign_input *in, struct http_draft *draft)
+{
+	struct s3_client *c = op->client;
+	struct s3_desk *desk = &c->desks[draft->thread];
+	const struct s3_creds *creds = &c->settings.creds;
+
+	if (!in->payload_hash || !s3_sign(desk->signer, creds, in, &desk->out))
+		return false;
+	http_draft_header(draft, "x-amz-date", BYTES_STR(desk->out.amz_date));
+	http_draft_header(draft, "x-amz-content-sha256", BYTES_STR(in->payload_hash));
+	if (creds->session_token)
+		http_draft_header(draft, "x-amz-security-token", BYTES_STR(creds->session_token));
+	http_draft_header(draft, "Authorization", buf_bytes(&desk->out.authorization));
+	return true;
+}
+
+/* All headers but those that signing makes. */
+static size_t gather_headers(struct s3_op *op, struct s3_pair *pairs)
+{
+	size_t n = 0, i;
+
+	pairs[n++] = (struct s3_pair){BYTES_LIT("host"), BYTES_STR(op->target->addr.host)};
+	if (op->want_md5)
+		pairs[n++] = (struct s3_pair){BYTES_LIT("content-md5"), BYTES_STR(op->md5)};
+	for (i = 0; i < op->header_count; i++)
+		pairs[n++] = op->headers[i];
+	return n;
+}
+
+static bool prepare(struct http_request *r, struct http_draft *draft)
+{
+	struct s3_op *op = (struct s3_op *)r;
+	struct s3_client *c = op->client;
+	struct s3_pair pairs[S3_SIGN_HEADERS_MAX];
+	struct s3_sign_input in = {.method = op->type->method, .headers = pairs};
+	size_t path, query, i;
+
+	if (op->header_count + 2 > S3_SIGN_HEADERS_MAX)
+		return false;
+	if (op->want_md5 && !op->md5[0] && !s3_md5_base64(r->runs, r->run_count, op->md5))
+		return false;
+	buf_adds(&draft->url, op->target->addr.url_base);
+	path = draft->url.len;
+	s3_addr_path(&op->target->addr, op->key, &draft->url);
+	query = draft->url.len;
+	if (op->query_count) {
+		buf_addc(&draft->url, '?');
+		s3_query_build(&draft->url, op->query, op->query_count);
+	}
+	if (draft->url.failed)
+		return false;
+	in.path = BYTES(draft->url.ptr + path, query - path);
+	if (op->query_count)
+		in.query = BYTES(draft->url.ptr + query + 1, draft->url.len - query - 1);
+	in.header_count = gather_headers(op, pairs);
+	for (i = 0; i < in.header_count; i++)
+		http_draft_header(draft, pairs[i].name.ptr, pairs[i].value);
+	if (!c->settings.sign)
+		return true;
+	in.payload_hash = payload_hash(op);
+	in.region = op->target->region;
+	in.now_ms = clk_wall_ms() + atomic_load(&c->clock_offset_ms);
+	return sign(op, &in, draft);
+}
+
+static enum http_take feed_reply(struct http_request *r, const char *ptr, size_t len)
+{
+	s3_xml_reply_feed(((struct s3_op *)r)->reply, ptr, len);
+	return HTTP_MORE;
+}
+
+static enum http_take begin(struct http_request *r)
+{
+	struct s3_op *op = (struct s3_op *)r;
+
+	return op->type->begin(op);
+}
+
+static enum http_take data(struct http_request *r, const char *ptr, size_t len)
+{
+	struct s3_op *op = (struct s3_op *)r;
+
+	return op->type->data(op, ptr, len);
+}
+
+/* ---- completion ---- */
+
+static void op_free(struct s3_op *op)
+{
+	struct s3_chunk *chunk;
+
+	if (op->type->release)
+		op->type->release(op);
+	if (op->reply)
+		s3_client_give_reply(op->client, op->reply);
+	http_request_free(&op->http);
+	while ((chunk = op->chunks)) {
+		op->chunks = chunk->next;
+		free(chunk);
+	}
+	free(op->headers);
+	free(op->own_runs);
+	free(op);
+}
+
+void s3_op_finish(struct s3_op *op)
+{
+	LIST_REMOVE(op, link);
+	op->client->stats.in_flight--;
+	op->type->complete(op);
+	op_free(op);
+}
+
+static void finish_or_hold(struct s3_op *op)
+{
+	op->state = S3_OP_HELD;
+	if (op->type->hold && op->type->hold(op))
+		return;
+	s3_op_finish(op);
+}
+
+static void finish_cancelled(struct s3_op *op)
+{
+	s3_err_set(&op->err, S3_CANCELLED, EINTR, "Cancelled", "the operation was cancelled");
+	finish_or_hold(op);
+}
+
+/* ---- attempts ---- */
+
+static void send_attempt(struct s3_op *op)
+{
+	struct s3_client *c = op->client;
+
+	op->state = S3_OP_SENT;
+	op->target = c->target;
+	memset(&op->err, 0, sizeof(op->err));
+	memset(&op->fields, 0, sizeof(op->fields));
+	if (op->reply)
+		s3_xml_reply_reset(op->reply, op->type->root);
+	if (op->type->reset)
+		op->type->reset(op);
+	c->stats.requests++;
+	http_submit(c->http, &op->http);
+}
+
+static void on_timer(struct loop_timer *timer)
+{
+	struct s3_op *op = (struct s3_op *)((char *)timer - offsetof(struct s3_op, timer));
+
+	if (op->refused)
+		s3_err_set(&op->err, S3_INVALID, EINVAL, "TooLarge",
+			"%s: the body would be too large", op->type->name);
+	if (op->cancelled || op->client->closing)
+		finish_cancelled(op);
+	else if (op->no_request)
+		finish_or_hold(op);
+	else
+		send_attempt(op);
+}
+
+static void wait_ms(struct s3_op *op, int64_t delay_ms)
+{
+	op->state = S3_OP_WAITING;
+	loop_timer_set(op->client->loop, &op->timer, delay_ms);
+}
+
+/* ---- the verdict ---- */
+
+static void judge_no_answer(struct s3_op *op)
+{
+	const struct http_result *res = &op->http.result;
+	const char *word = http_code_word(res->code), *host = op->target->addr.host;
+
+	switch (res->code) {
+	case HTTP_CANCELLED:
+		s3_err_set(&op->err, S3_CANCELLED, EINTR, word, "the operation was cancelled");
+		return;
+	case HTTP_NOT_SENT:
+		s3_err_set(&op->err, S3_INVALID, EINVAL, word, "%s", res->text);
+		return;
+	case HTTP_UNTRUSTED:
+		s3_err_set(&op->err, S3_FAILED, EIO, word, "%s: %s", host, res->text);
+		return;
+	default:
+		s3_err_set(&op->err, S3_TRANSIENT, EIO, word, "%s: %s", host, res->text);
+	}
+}
+
+/* Retry-After in seconds; as a date it is rare, and the backoff serves it (RFC 9110, 10.2.3). */
+static int64_t retry_after_ms(const struct s3_op *op)
+{
+	uint64_t seconds;
+
+	if (!s3_parse_u64(s3_op_answer(op, "retry-after"), &seconds))
+		return 0;
+	return seconds > 3600 ? 3600000 : (int64_t)seconds * 1000;
+}
+
+static void set_fault(struct s3_op *op, const struct s3_xml_fault *fault)
+{
+	struct bytes id = fault->request_id;
+
+	s3_err_answer(&op->err, op->http.result.status, fault->code, fault->message,
+		id.len ? id : s3_op_answer(op, "x-amz-request-id"));
+	op->err.retry_after_ms = retry_after_ms(op);
+	/* The answer to HEAD has no body to say why. */
+	if (!op->err.code[0])
+		snprintf(op->err.code, sizeof(op->err.code), "HTTP%d", op->http.result.status);
+	op->fault_region = s3_op_keep(op, fault->region);
+	op->fault_time_ms = fault->server_time_ms;
+}
+
+void s3_op_xml_failure(
+	struct s3_op *op, enum s3_xml_status status, const struct s3_xml_fault *fault)
+{
+	static const char *const words[] = {
+		[S3_XML_EMPTY] = "the body is empty",
+		[S3_XML_CUT] = "the document ends too early",
+		[S3_XML_BAD] = "the document is not what S3 sends",
+		[S3_XML_OTHER] = "the document is of another kind",
+	};
+	struct bytes id = s3_op_answer(op, "x-amz-request-id");
+
+	if (status == S3_XML_ERROR) {
+		set_fault(op, fault);
+		return;
+	}
+	s3_err_set(&op->err, S3_TRANSIENT, EIO, "BadAnswer", "%s answered %d, but %s",
+		op->type->name, op->http.result.status, words[status]);
+	op->err.http_status = op->http.result.status;
+	if (id.len < sizeof(op->err.request_id))
+		memcpy(op->err.request_id, id.ptr, id.len + 1);
+}
+
+void s3_op_check_reply(struct s3_op *op)
+{
+	struct s3_xml_fault fault;
+	enum s3_xml_status status = s3_xml_reply_end(op->reply, &op->fields, &fault);
+
+	if (status == S3_XML_OK)
+		return;
+	/* What has no document in its answer may have anything but an error there. */
+	if (op->type->root == S3_ROOT_NONE && status != S3_XML_ERROR)
+		return;
+	s3_op_xml_failure(op, status, &fault);
+}
+
+/* An answer of 300 or more. Its body, if it has one, is an error document. */
+static void judge_failure(struct s3_op *op)
+{
+	struct s3_client *c = op->client;
+	struct bytes body = buf_bytes(&op->http.result.error);
+	struct s3_xml_fault fault;
+	struct s3_xml_fields fields;
+
+	s3_xml_reply_reset(c->faults, S3_ROOT_NONE);
+	s3_xml_reply_feed(c->faults, body.ptr, body.len);
+	if (s3_xml_reply_end(c->faults, &fields, &fault) != S3_XML_ERROR)
+		memset(&fault, 0, sizeof(fault));
+	set_fault(op, &fault);
+}
+
+static void judge(struct s3_op *op)
+{
+	op->fault_region = NULL;
+	op->fault_time_ms = 0;
+	if (op->http.result.code != HTTP_DONE)
+		judge_no_answer(op);
+	else if (op->http.result.status >= 300)
+		judge_failure(op);
+	else if (op->type->check)
+		op->type->check(op);
+	else
+		s3_op_check_reply(op);
+	if (op->err.cls != S3_OK && op->type->forgive)
+		op->type->forgive(op);
+}
+
+/* ---- corrections: another attempt at once, at most a few times an operation ---- */
+
+/* S3 names the right region in a header, and in the body of some errors (API reference, HeadBucket
+ * and "Error responses"). */
+static bool correct_region(struct s3_op *op)
+{
+	struct bytes named = s3_op_answer(op, "x-amz-bucket-region");
+	const char *region = named.len ? named.ptr : op->fault_region;
+	bool asked = s3_err_other_region(&op->err) || (named.len && op->http.result.status == 400);
+
+	if (!asked || op->moves >= MOVES_MAX)
+		return false;
+	op->moves++;
+	/* Another operation was here before. */
+	if (op->client->target != op->target)
+		return true;
+	if (!region || !region[0] || !strcmp(region, op->target->region))
+		return false;
+	return s3_client_move(op->client, region);
+}
+
+static bool correct_clock(struct s3_op *op)
+{
+	int64_t server_ms = op->fault_time_ms;
+
+	if (server_ms <= 0)
+		server_ms = http_date_ms(http_header(&op->http.result, "date"));
+	if (!s3_err_skewed(&op->err) || op->skew_used || server_ms < 0)
+		return false;
+	op->skew_used = true;
+	atomic_store(&op->client->clock_offset_ms, server_ms - clk_wall_ms());
+	return true;
+}
+
+/* Only what was sent on a kept connection that turned out to be closed, and only once. */
+static bool correct_stale(struct s3_op *op)
+{
+	if (!op->http.result.stale || op->stale_used)
+		return false;
+	op->stale_used = op->http.fresh = true;
+	return true;
+}
+
+static void log_failure(const struct s3_op *op, int64_t delay_ms)
+{
+	char text[512];
+
+	log_debug("s3 %s %.*s failed: %s; again in %lld ms", op->type->name,
+		(int)(op->key.len < 1024 ? op->key.len : 1024), op->key.ptr,
+		s3_err_text(&op->err, text, sizeof(text)), (long long)delay_ms);
+}
+
+static void http_done(struct http_request *r)
+{
+	struct s3_op *op = (struct s3_op *)r;
+	struct s3_client *c = op->client;
+	int64_t delay;
+
+	op->state = S3_OP_HELD;
+	c->stats.bytes_in += r->result.bytes_in;
+	c->stats.bytes_out += r->result.bytes_out;
+	judge(op);
+	r->fresh = false;
+	if (op->err.cls == S3_THROTTLED)
+		c->stats.throttled++;
+	if (op->err.cls == S3_OK || op->err.cls == S3_CANCELLED) {
+		finish_or_hold(op);
+		return;
+	}
+	if (op->cancelled || c->closing) {
+		finish_cancelled(op);
+		return;
+	}
+	if (correct_stale(op) || correct_clock(op) || correct_region(op)) {
+		send_attempt(op);
+		return;
+	}
+	delay = op->flags & S3_NO_RETRY ? -1
+					: s3_retry_next(&op->retry, &s3_retry_default, &op->err,
+						  clk_mono_ms(), &c->rng);
+	log_failure(op, delay);
+	if (delay < 0) {
+		finish_or_hold(op);
+		return;
+	}
+	c->stats.retries++;
+	wait_ms(op, delay);
+}
+
+/* ---- from the caller ---- */
+
+struct s3_op *s3_op_start(struct s3_op *op)
+{
+	struct s3_client *c = op->client;
+	const struct s3_op_type *type = op->type;
+
+	LIST_INSERT_HEAD(&c->ops, op, link);
+	c->stats.in_flight++;
+	op->http.prepare = prepare;
+	op->http.done = http_done;
+	op->timer.fire = on_timer;
+	op->http.begin = type->begin ? begin : NULL;
+	op->http.data = type->data ? data : feed_reply;
+	if (!type->data && !op->no_request)
+		op->reply = s3_client_take_reply(c);
+	op->retry.first_ms = clk_mono_ms();
+	if (c->closing || op->no_request)
+		wait_ms(op, 0);
+	else
+		send_attempt(op);
+	return op;
+}
+
+void s3_cancel(struct s3_op *op)
+{
+	if (op->cancelled)
+		return;
+	op->cancelled = true;
+	if (op->type->stop)
+		op->type->stop(op);
+	if (op->state == S3_OP_SENT)
+		http_cancel(&op->http);
+	else if (op->state == S3_OP_WAITING)
+		wait_ms(op, 0);
+}
+
+void s3_op_abandon_all(struct s3_client *c)
+{
+	struct s3_op *op;
+
+	/* A held operation ends with the last of those that it waits for. */
+	for (;;) {
+		LIST_FOREACH(op, &c->ops, link)
+		if (op->state == S3_OP_WAITING)
+			break;
+		if (!op)
+			return;
+		loop_timer_stop(c->loop, &op->timer);
+		finish_cancelled(op);
+	}
+}

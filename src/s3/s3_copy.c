@@ -1,0 +1,43 @@
+/*
+ * CopyObject (S3 API reference). S3 sends the status 200 before the copy is done: only the reply's
+ * root element tells whether it was.
+ */
+#include "s3/s3_int.h"
+
+static void copy_complete(struct s3_op *op)
+{
+	struct s3_put_result result = {.etag = BYTES_LIT("")};
+
+	if (op->err.cls == S3_OK)
+		result.etag = op->fields.etag;
+	op->done.copy(op->ctx, &op->err, &result, op->err.cls == S3_OK ? op->fields.mtime_ms : 0);
+}
+
+static const struct s3_op_type copy_type = {
+	.name = "CopyObject",
+	.method = "PUT",
+	.size = sizeof(struct s3_op),
+	.root = S3_ROOT_COPY_OBJECT,
+	.complete = copy_complete,
+};
+
+struct s3_op *s3_copy(struct s3_client *c, const struct s3_copy_params *params, unsigned flags,
+	s3_copy_fn *done, void *ctx)
+{
+	struct s3_op *op = s3_op_new(c, &copy_type, params->key, flags, ctx);
+	const struct s3_meta *replace = params->replace;
+
+	op->done.copy = done;
+	s3_op_copy_source(op, params->source_bucket, params->source_key, params->source_etag);
+	if (replace) {
+		struct s3_meta meta = *replace;
+
+		if (params->storage_class)
+			meta.storage_class = params->storage_class;
+		s3_op_header_str(op, "x-amz-metadata-directive", "REPLACE");
+		s3_op_meta(op, &meta);
+	} else {
+		s3_op_header_str(op, "x-amz-storage-class", params->storage_class);
+	}
+	return s3_op_start(op);
+}

@@ -1,0 +1,200 @@
+/*
+ * What the files of the S3 client share: the client, and the operation that all the calls of s3.h
+ * are made of.
+ *
+ * An operation is made by s3_op_new, filled with key, query, headers and body, and started. From
+ * then on s3_op.c drives it: an HTTP attempt, the verdict on its answer, perhaps a timer and
+ * another attempt, at last type->complete. What `prepare` and the sinks read on the I/O thread does
+ * not change while an attempt is under way.
+ */
+#ifndef S3_S3_INT_H
+#define S3_S3_INT_H
+
+#include <stdatomic.h>
+#include <sys/queue.h>
+
+#include "http/http.h"
+#include "s3/s3.h"
+#include "s3/s3_addr.h"
+#include "s3/s3_conf.h"
+#include "s3/s3_errcode.h"
+#include "s3/s3_sign.h"
+#include "s3/s3_xml.h"
+
+/* Where requests go. Never changed once made: attempts under way read it on the I/O threads. */
+struct s3_target {
+	struct s3_addr addr;
+	char *region;
+	struct s3_target *older; /* kept until the client is freed */
+};
+
+/* What one I/O thread needs for signing. */
+struct s3_desk {
+	struct s3_signer *signer;
+	struct s3_sign_output out;
+};
+
+LIST_HEAD(s3_op_list, s3_op);
+
+struct s3_client {
+	struct loop *loop;
+	struct http_engine *http;
+	struct s3_settings settings;
+	int addressing;
+	struct s3_target *target; /* the newest */
+	unsigned target_count;
+	atomic_llong clock_offset_ms; /* server's time less ours; 0 until a server complained */
+	struct s3_desk *desks;        /* one an I/O thread */
+	struct rng rng;
+	struct s3_op_list ops;
+	struct s3_xml_reply *faults; /* parser of error documents, core thread */
+	/* Parsers at rest: making one costs more than a small reply. */
+	struct s3_xml_reply **replies;
+	struct s3_xml_list **lists;
+	size_t reply_count, list_count;
+	struct s3_stats stats;
+	bool closing;
+};
+
+/* Parsers from and to the client's store. Core thread. */
+struct s3_xml_reply *s3_client_take_reply(struct s3_client *c);
+void s3_client_give_reply(struct s3_client *c, struct s3_xml_reply *reply);
+struct s3_xml_list *s3_client_take_list(struct s3_client *c);
+void s3_client_give_list(struct s3_client *c, struct s3_xml_list *list);
+/*
+ * From now on requests go to `region`, on AWS also to its host. False when that makes no usable
+ * address, or the region changed too often to be true. Core thread.
+ */
+bool s3_client_move(struct s3_client *c, const char *region);
+
+/* ---- operations ---- */
+
+enum s3_payload {
+	S3_PAYLOAD_EMPTY, /* no body */
+	S3_PAYLOAD_SMALL, /* hashed always */
+	S3_PAYLOAD_DATA   /* hashed over plain http, else UNSIGNED-PAYLOAD: TLS guards it */
+};
+
+struct s3_op;
+
+struct s3_op_type {
+	const char *name; /* S3's name of the operation, for logs */
+	const char *method;
+	size_t size; /* of the struct that begins with struct s3_op */
+	/* The XML reply of a success; with S3_ROOT_NONE it has none. Not used with `data`. */
+	enum s3_xml_root root;
+	enum s3_payload payload;
+	/* I/O thread: before each attempt; as struct http_request's. NULL: the reply parser's. */
+	void (*reset)(struct s3_op *op);
+	enum http_take (*begin)(struct s3_op *op);
+	enum http_take (*data)(struct s3_op *op, const char *ptr, size_t len);
+	/* Core thread: the verdict on an answer below 300; leaves op->err at S3_OK when all is
+	 * well. NULL: the reply parser's. */
+	void (*check)(struct s3_op *op);
+	/* Core thread: may turn a failure into a success. May be NULL. */
+	void (*forgive)(struct s3_op *op);
+	/* Core thread: true keeps the operation until s3_op_finish is called. May be NULL. */
+	bool (*hold)(struct s3_op *op);
+	void (*stop)(struct s3_op *op); /* core thread: it was cancelled. May be NULL. */
+	/* Core thread: calls the caller's completion with op->err. */
+	void (*complete)(struct s3_op *op);
+	void (*release)(struct s3_op *op); /* core thread: frees what it holds. May be NULL. */
+};
+
+/* Memory of one operation, freed with it. */
+struct s3_chunk {
+	struct s3_chunk *next;
+	size_t used, size;
+	char data[];
+};
+
+struct s3_op {
+	struct http_request http; /* first: an http_request * is an s3_op * */
+	const struct s3_op_type *type;
+	struct s3_client *client;
+	LIST_ENTRY(s3_op) link;
+	struct loop_timer timer;
+	struct s3_retry retry;
+	struct s3_err err;
+	unsigned flags;
+	enum {
+		S3_OP_WAITING, /* for its timer */
+		S3_OP_SENT,
+		S3_OP_HELD
+	} state;
+	bool cancelled;
+	bool no_request; /* there is nothing to send: it succeeds at once */
+	bool refused;    /* with no_request: it fails, its parameters pass a bound */
+	bool stale_used, skew_used;
+	unsigned moves; /* to other regions */
+
+	struct s3_target *target; /* of this attempt */
+	struct bytes key;
+	struct s3_pair query[8];
+	size_t query_count;
+	struct s3_pair *headers; /* lower case names */
+	size_t header_count, header_cap;
+	char payload_hash[S3_SHA256_HEX_SIZE]; /* once it was computed */
+	bool want_md5;
+	char md5[S3_MD5_BASE64_SIZE]; /* once it was computed */
+	struct bytes *own_runs;       /* the array behind http.runs */
+	char *fault_region;           /* named in the error document of this attempt; NULL: none */
+	int64_t fault_time_ms; /* the server's clock in that document; 0: not named */
+	struct s3_xml_reply *reply;
+	struct s3_xml_fields fields; /* of a reply that was good */
+	struct s3_chunk *chunks;
+	union {
+		s3_done_fn *plain;
+		s3_list_fn *list;
+		s3_head_fn *head;
+		s3_get_fn *get;
+		s3_put_fn *put;
+		s3_copy_fn *copy;
+		s3_delete_many_fn *delete_many;
+		s3_create_fn *create;
+	} done;
+	void *ctx;
+};
+
+/* A new operation on `key`, which is copied. Never NULL. Core thread, as all here. */
+struct s3_op *s3_op_new(struct s3_client *c, const struct s3_op_type *type, struct bytes key,
+	unsigned flags, void *ctx);
+/* A copy of `len` bytes, NUL-terminated, that lives as long as the operation. */
+char *s3_op_keep(struct s3_op *op, struct bytes data);
+/* Adds a query parameter; `name` is static, `value` is copied. */
+void s3_op_query(struct s3_op *op, const char *name, struct bytes value);
+/* Adds a header, copied; `name` in lower case. NULL as ptr: not sent. */
+void s3_op_header(struct s3_op *op, const char *name, struct bytes value);
+/* The same with a string, NULL: not sent. */
+void s3_op_header_str(struct s3_op *op, const char *name, const char *value);
+/* Adds an ETag as a header's value, quoted; not when it is empty. */
+void s3_op_header_etag(struct s3_op *op, const char *name, struct bytes etag);
+/* Adds the headers of new objects. NULL is allowed. */
+void s3_op_meta(struct s3_op *op, const struct s3_meta *meta);
+/* Adds x-amz-copy-source and its condition. `bucket` NULL: the client's. */
+void s3_op_copy_source(struct s3_op *op, const char *bucket, struct bytes key, struct bytes etag);
+/* The body; the runs are borrowed, the array of runs is copied. */
+void s3_op_body(struct s3_op *op, const struct s3_body *body);
+struct s3_op *s3_op_start(struct s3_op *op);
+/* Completes a held operation, now. */
+void s3_op_finish(struct s3_op *op);
+
+/* Completes all operations that are not under way in http, as cancelled. */
+void s3_op_abandon_all(struct s3_client *c);
+
+/* The verdict on an answer with an XML reply: what type->check NULL does. */
+void s3_op_check_reply(struct s3_op *op);
+/* Sets op->err for what an XML parser found; `what` is for the message. */
+void s3_op_xml_failure(
+	struct s3_op *op, enum s3_xml_status status, const struct s3_xml_fault *fault);
+/* A header of the answer, "" when absent; the ETag without quotes. */
+struct bytes s3_op_answer(const struct s3_op *op, const char *name);
+struct bytes s3_op_answer_etag(const struct s3_op *op);
+/* Completion of operations without a result. */
+void s3_op_complete_plain(struct s3_op *op);
+/* Completion of operations whose result is an ETag: from the reply, else from the header. */
+void s3_op_complete_put(struct s3_op *op);
+/* Reads decimal digits; false when there is something else. */
+bool s3_parse_u64(struct bytes text, uint64_t *value);
+
+#endif

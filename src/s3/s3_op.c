@@ -1,0 +1,186 @@
+/*
+ * Building an operation: its memory, query, headers and body; and the small things that several
+ * operations do alike with their answers. Core thread only. An operation belongs to its client from
+ * s3_op_new on and is freed by s3_attempt.c after its completion.
+ */
+#include "s3/s3_int.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "s3/s3_uri.h"
+#include "util/mem.h"
+
+#define CHUNK_BYTES ((size_t)1536)
+#define SOURCE_BYTES_MAX ((size_t)8 << 10)
+
+struct s3_op *s3_op_new(struct s3_client *c, const struct s3_op_type *type, struct bytes key,
+	unsigned flags, void *ctx)
+{
+	struct s3_op *op = mem_zalloc(type->size);
+
+	op->client = c;
+	op->type = type;
+	op->flags = flags;
+	op->ctx = ctx;
+	op->http.method = type->method;
+	op->key = BYTES(s3_op_keep(op, key), key.len);
+	return op;
+}
+
+char *s3_op_keep(struct s3_op *op, struct bytes data)
+{
+	struct s3_chunk *chunk = op->chunks;
+	char *to;
+
+	if (!chunk || chunk->size - chunk->used <= data.len) {
+		size_t size = data.len < CHUNK_BYTES / 2 ? CHUNK_BYTES : data.len + 1;
+
+		chunk = mem_zalloc(sizeof(*chunk) + size);
+		chunk->size = size;
+		chunk->next = op->chunks;
+		op->chunks = chunk;
+	}
+	to = chunk->data + chunk->used;
+	if (data.len)
+		memcpy(to, data.ptr, data.len);
+	to[data.len] = '\0';
+	chunk->used += data.len + 1;
+	return to;
+}
+
+void s3_op_query(struct s3_op *op, const char *name, struct bytes value)
+{
+	struct s3_pair *pair = &op->query[op->query_count++];
+
+	pair->name = BYTES_STR(name);
+	pair->value = BYTES(s3_op_keep(op, value), value.len);
+}
+
+void s3_op_header(struct s3_op *op, const char *name, struct bytes value)
+{
+	struct s3_pair *pair;
+
+	if (!value.ptr)
+		return;
+	if (op->header_count == op->header_cap) {
+		op->header_cap = op->header_cap ? op->header_cap * 2 : 8;
+		op->headers = mem_resize(op->headers, op->header_cap, sizeof(*op->headers));
+	}
+	pair = &op->headers[op->header_count++];
+	pair->name = BYTES(s3_op_keep(op, BYTES_STR(name)), strlen(name));
+	pair->value = BYTES(s3_op_keep(op, value), value.len);
+}
+
+void s3_op_header_str(struct s3_op *op, const char *name, const char *value)
+{
+	if (value)
+		s3_op_header(op, name, BYTES_STR(value));
+}
+
+void s3_op_header_etag(struct s3_op *op, const char *name, struct bytes etag)
+{
+	struct buf quoted = BUF_INIT(4096);
+
+	if (!etag.len)
+		return;
+	buf_addc(&quoted, '"');
+	buf_addb(&quoted, etag);
+	buf_addc(&quoted, '"');
+	/* An ETag that long is none; cut short it matches nothing, which fails safely. */
+	s3_op_header(op, name, buf_bytes(&quoted));
+	buf_free(&quoted);
+}
+
+void s3_op_meta(struct s3_op *op, const struct s3_meta *meta)
+{
+	size_t i;
+
+	if (!meta)
+		return;
+	s3_op_header_str(op, "content-type", meta->content_type);
+	s3_op_header_str(op, "x-amz-storage-class", meta->storage_class);
+	for (i = 0; i < meta->user_count; i++) {
+		char *name = mem_printf("x-amz-meta-%s", meta->user[i].name);
+
+		s3_op_header_str(op, name, meta->user[i].value);
+		free(name);
+	}
+}
+
+void s3_op_copy_source(struct s3_op *op, const char *bucket, struct bytes key, struct bytes etag)
+{
+	struct buf source = BUF_INIT(SOURCE_BYTES_MAX);
+
+	s3_uri_path(&source, BYTES_STR(bucket ? bucket : op->client->settings.bucket));
+	buf_addc(&source, '/');
+	s3_uri_path(&source, key);
+	/* A key that does not fit is no key of S3 (1,024 bytes); the empty source is refused there.
+	 */
+	s3_op_header(op, "x-amz-copy-source", source.failed ? BYTES_LIT("") : buf_bytes(&source));
+	buf_free(&source);
+	s3_op_header_etag(op, "x-amz-copy-source-if-match", etag);
+}
+
+void s3_op_body(struct s3_op *op, const struct s3_body *body)
+{
+	size_t bytes = body->run_count * sizeof(*body->runs);
+
+	op->http.run_count = body->run_count;
+	op->http.runs = NULL;
+	if (!body->run_count)
+		return;
+	op->own_runs = mem_calloc(body->run_count, sizeof(*body->runs));
+	memcpy(op->own_runs, body->runs, bytes);
+	op->http.runs = op->own_runs;
+}
+
+/* ---- answers ---- */
+
+struct bytes s3_op_answer(const struct s3_op *op, const char *name)
+{
+	const char *value = http_header(&op->http.result, name);
+
+	return value ? BYTES_STR(value) : BYTES_LIT("");
+}
+
+struct bytes s3_op_answer_etag(const struct s3_op *op)
+{
+	struct bytes etag = s3_op_answer(op, "etag");
+
+	if (etag.len >= 2 && etag.ptr[0] == '"' && etag.ptr[etag.len - 1] == '"')
+		return BYTES(etag.ptr + 1, etag.len - 2);
+	return etag;
+}
+
+void s3_op_complete_plain(struct s3_op *op)
+{
+	op->done.plain(op->ctx, &op->err);
+}
+
+void s3_op_complete_put(struct s3_op *op)
+{
+	struct s3_put_result result = {.etag = BYTES_LIT("")};
+
+	if (!op->err.cls)
+		result.etag = op->fields.etag.len ? op->fields.etag : s3_op_answer_etag(op);
+	op->done.put(op->ctx, &op->err, &result);
+}
+
+bool s3_parse_u64(struct bytes text, uint64_t *value)
+{
+	uint64_t v = 0;
+	size_t i;
+
+	if (!text.len)
+		return false;
+	for (i = 0; i < text.len; i++) {
+		unsigned digit = (unsigned char)text.ptr[i] - '0';
+
+		if (digit > 9 || v > (UINT64_MAX - digit) / 10)
+			return false;
+		v = v * 10 + digit;
+	}
+	*value = v;
+	return true;
+}

@@ -1,0 +1,106 @@
+/*
+ * S3's XML: push parsers for replies, builders for request bodies. Parsers are fed chunk by chunk
+ * as data arrives and never keep the document. They take XML as data only: no DTD (a DOCTYPE is
+ * refused), no entities but the five of XML, no network; depth, text, entries are bounded.
+ *
+ * Threads: a parser has one owner at a time; different parsers run side by side (fed on I/O
+ * threads, finished and read on the core thread once its transfer is done).
+ */
+#ifndef S3_S3_XML_H
+#define S3_S3_XML_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "s3/s3.h"
+#include "util/buf.h"
+#include "util/bytes.h"
+
+#define S3_XML_ENTRIES_MAX 1100 /* S3 gives 1,000 a page */
+
+/* How a document ended. Only S3_XML_OK is a result. */
+enum s3_xml_status {
+	S3_XML_OK,
+	S3_XML_ERROR, /* well-formed, and the root is <Error>, whatever the HTTP status */
+	S3_XML_EMPTY, /* no root: nothing, or white space only */
+	S3_XML_CUT,   /* begins like XML, ends too early */
+	S3_XML_BAD,   /* not XML, or a value makes no sense, or a bound was passed */
+	S3_XML_OTHER  /* well-formed, but another root than the expected one */
+};
+
+/* The fields of an <Error> document; empty or 0 where it has none. Borrowed from the parser. */
+struct s3_xml_fault {
+	struct bytes code, message, request_id, region, endpoint;
+	int64_t server_time_ms; /* of RequestTimeTooSkewed */
+};
+
+/* -- ListObjectsV2 -- */
+
+struct s3_xml_list;
+struct s3_xml_list *s3_xml_list_new(void);
+void s3_xml_list_free(struct s3_xml_list *list); /* NULL is fine */
+/* Ready for another document; keeps memory. Before a retry. */
+void s3_xml_list_reset(struct s3_xml_list *list);
+/* The next bytes of the document. After a failure it does nothing; s3_xml_list_end tells it. */
+void s3_xml_list_feed(struct s3_xml_list *list, const char *p, size_t len);
+/*
+ * The document is over. With S3_XML_OK `page` is filled, else with S3_XML_ERROR `fault`; both are
+ * borrowed from the parser until reset or free. Keys are decoded when the page says
+ * EncodingType=url. Entries are in the order of their bytes. S3_XML_BAD too when IsTruncated has no
+ * NextContinuationToken. Call once a document.
+ */
+enum s3_xml_status s3_xml_list_end(
+	struct s3_xml_list *list, struct s3_list_page *page, struct s3_xml_fault *fault);
+
+/* -- every other reply -- */
+
+enum s3_xml_root {
+	S3_ROOT_NONE, /* only an error body is expected */
+	S3_ROOT_COPY_OBJECT,
+	S3_ROOT_COPY_PART,
+	S3_ROOT_INITIATE,
+	S3_ROOT_COMPLETE,
+	S3_ROOT_DELETE,
+	S3_ROOT__COUNT
+};
+
+struct s3_xml_key_error {
+	struct bytes key, code, message;
+};
+struct s3_xml_fields {
+	struct bytes etag; /* without quotes */
+	struct bytes upload_id;
+	int64_t mtime_ms;                          /* LastModified; 0: none */
+	const struct s3_xml_key_error *key_errors; /* of DeleteResult, in the order of the reply */
+	size_t key_error_count;
+};
+
+struct s3_xml_reply;
+struct s3_xml_reply *s3_xml_reply_new(void);
+void s3_xml_reply_free(struct s3_xml_reply *reply); /* NULL is fine */
+/* Ready for another document with this root; keeps memory. Also before the first one. */
+void s3_xml_reply_reset(struct s3_xml_reply *reply, enum s3_xml_root expected);
+void s3_xml_reply_feed(struct s3_xml_reply *reply, const char *p, size_t len);
+/* As s3_xml_list_end: `fields` with S3_XML_OK, `fault` with S3_XML_ERROR; zeroed else. White space
+ * before the document (CompleteMultipartUpload's keep-alive) is skipped. */
+enum s3_xml_status s3_xml_reply_end(
+	struct s3_xml_reply *reply, struct s3_xml_fields *fields, struct s3_xml_fault *fault);
+
+/* Milliseconds since 1970 of "2009-10-12T17:50:30.000Z" (ISO 8601, UTC; an offset is honoured), or
+ * -1 when it is none. */
+int64_t s3_xml_time_ms(struct bytes text);
+
+/* -- request bodies -- */
+
+/* False when XML 1.0 cannot carry the key: control characters other than \t \n \r, U+FFFE, U+FFFF,
+ * bytes that are not UTF-8 (XML 1.0, production [2] Char). Such keys go by DeleteObject. */
+bool s3_xml_key_ok(struct bytes key);
+
+/* Body of DeleteObjects, quiet. Every key must be s3_xml_key_ok and the weights (s3_delete_weight)
+ * must fit `out->max` less 256 bytes; else `out->failed`. */
+void s3_xml_build_delete(struct buf *out, const struct bytes *keys, size_t count);
+/* Body of CompleteMultipartUpload; parts in ascending order of number. */
+void s3_xml_build_complete(struct buf *out, const struct s3_part *parts, size_t count);
+
+#endif

@@ -1,0 +1,9 @@
+noinst_LIBRARIES += src/util/libutil.a
+src_util_libutil_a_SOURCES = \
+	src/util/buf.c src/util/buf.h \
+	src/util/bytes.h \
+	src/util/clk.c src/util/clk.h \
+	src/util/log.c src/util/log.h \
+	src/util/loop.c src/util/loop.h \
+	src/util/mem.c src/util/mem.h \
+	src/util/rng.h

@@ -1,0 +1,202 @@
+#!/usr/bin/python3
+"""tests/integ/s3.py: S3 through a client that is not ours (boto3), for the integration tests.
+
+Environment: S3_ENDPOINT, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY.
+
+  mkbucket B             ls B [PREFIX] [--meta] [--files]   put B KEY [FILE] [name=value...]
+  get B KEY              head B KEY                         del B KEY
+  puts B                 putfiles B PREFIX FILE...          seed B PREFIX COUNT SIZE
+  uploads B              deny B ACTION KEY...               stat URL OPERATION [FIELD]
+
+`ls` prints KEY <tab> SIZE <tab> ETAG, sorted by key, the key without PREFIX and percent-encoded;
+--meta adds what HeadObject says (content type and user metadata) as JSON; --files leaves directory
+markers (keys that end in a slash) out. `puts` reads lines "ENCODED-KEY SIZE" from standard input.
+`deny` sets a bucket policy that refuses ACTION (s3:PutObject, ...) on the keys. `uploads` prints
+multipart uploads that were neither completed nor aborted. `stat` asks the control URL of s3d.
+"""
+import concurrent.futures
+import json
+import os
+import sys
+import urllib.parse
+import urllib.request
+
+THREADS = 12
+
+
+def client():
+    import boto3
+    import botocore.config
+
+    return boto3.client(
+        "s3",
+        endpoint_url=os.environ["S3_ENDPOINT"],
+        region_name=os.environ.get("AWS_DEFAULT_REGION", "us-east-1"),
+        config=botocore.config.Config(
+            max_pool_connections=THREADS,
+            s3={"addressing_style": "path"},
+            proxies={},
+            retries={"max_attempts": 2},
+        ),
+    )
+
+
+def encoded(key):
+    return urllib.parse.quote(key, safe="/")
+
+
+def every_key(s3, bucket, prefix):
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+    for page in pages:
+        yield from page.get("Contents", [])
+
+
+def head_line(s3, bucket, key):
+    head = s3.head_object(Bucket=bucket, Key=key)
+    return json.dumps(
+        {
+            "type": head.get("ContentType"),
+            "cache": head.get("CacheControl"),
+            "encoding": head.get("ContentEncoding"),
+            "meta": head.get("Metadata"),
+        },
+        sort_keys=True,
+    )
+
+
+def in_threads(function, items):
+    with concurrent.futures.ThreadPoolExecutor(THREADS) as pool:
+        return list(pool.map(function, items))
+
+
+def ls(bucket, *args):
+    options = [a for a in args if a.startswith("--")]
+    prefix = ([a for a in args if not a.startswith("--")] or [""])[0]
+    s3 = client()
+    found = sorted(every_key(s3, bucket, prefix), key=lambda o: o["Key"].encode())
+    if "--files" in options:
+        found = [o for o in found if not o["Key"].endswith("/")]
+    heads = [""] * len(found)
+    if "--meta" in options:
+        heads = in_threads(lambda o: "\t" + head_line(s3, bucket, o["Key"]), found)
+    for o, head in zip(found, heads):
+        etag = o["ETag"].strip('"')
+        print(f"{encoded(o['Key'][len(prefix):])}\t{o['Size']}\t{etag}{head}")
+
+
+def mkbucket(bucket):
+    client().create_bucket(Bucket=bucket)
+
+
+def put(bucket, key, *args):
+    body = b""
+    more = {"Metadata": {}}
+    for arg in args:
+        name, is_pair, value = arg.partition("=")
+        if not is_pair:
+            with open(arg, "rb") as f:
+                body = f.read()
+        elif name == "type":
+            more["ContentType"] = value
+        else:
+            more["Metadata"][name] = value
+    client().put_object(Bucket=bucket, Key=key, Body=body, **more)
+
+
+def content(key, size):
+    seed = (key + "\n").encode()
+    return (seed * (size // len(seed) + 1))[:size]
+
+
+def puts(bucket, *_):
+    s3 = client()
+    pairs = [line.rsplit(" ", 1) for line in sys.stdin.read().splitlines()]
+
+    def one(pair):
+        key = urllib.parse.unquote(pair[0])
+        s3.put_object(Bucket=bucket, Key=key, Body=content(key, int(pair[1])))
+
+    in_threads(one, pairs)
+
+
+def putfiles(bucket, prefix, *files):
+    s3 = client()
+    for file in files:
+        s3.upload_file(file, bucket, prefix + os.path.basename(file))
+
+
+def seed(bucket, prefix, count, size):
+    s3 = client()
+
+    def one(i):
+        key = f"{prefix}f{i:06d}"
+        s3.put_object(Bucket=bucket, Key=key, Body=content(key, int(size)))
+
+    in_threads(one, range(int(count)))
+
+
+def get(bucket, key):
+    sys.stdout.buffer.write(client().get_object(Bucket=bucket, Key=key)["Body"].read())
+
+
+def head(bucket, key):
+    import botocore.exceptions
+
+    try:
+        h = client().head_object(Bucket=bucket, Key=key)
+    except botocore.exceptions.ClientError as e:
+        print(e.response["ResponseMetadata"]["HTTPStatusCode"])
+        sys.exit(1)
+    print(h["ContentLength"], h["ETag"].strip('"'), json.dumps(h["Metadata"], sort_keys=True))
+
+
+def delete(bucket, key):
+    client().delete_object(Bucket=bucket, Key=key)
+
+
+def deny(bucket, action, *keys):
+    statement = {
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": [action],
+        "Resource": [f"arn:aws:s3:::{bucket}/{k}" for k in keys],
+    }
+    policy = {"Version": "2012-10-17", "Statement": [statement]}
+    client().put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy))
+
+
+def uploads(bucket):
+    for upload in client().list_multipart_uploads(Bucket=bucket).get("Uploads", []):
+        print(encoded(upload["Key"]))
+
+
+def stat(url, operation, field="requests"):
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(url + "/-/stats") as reply:
+        stats = json.load(reply)
+    if operation in stats:  # a figure of the server, not of an operation
+        print(stats[operation])
+        return
+    counters = stats["ops"].get(operation, {})
+    print(counters.get(field, 0))
+
+
+COMMANDS = {
+    "mkbucket": mkbucket,
+    "ls": ls,
+    "put": put,
+    "puts": puts,
+    "putfiles": putfiles,
+    "seed": seed,
+    "get": get,
+    "head": head,
+    "del": delete,
+    "deny": deny,
+    "uploads": uploads,
+    "stat": stat,
+}
+
+if __name__ == "__main__":
+    if len(sys.argv) < 2 or sys.argv[1] not in COMMANDS:
+        sys.exit(__doc__)
+    COMMANDS[sys.argv[1]](*sys.argv[2:])

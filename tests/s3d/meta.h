@@ -1,0 +1,30 @@
+/* What comes with objects in headers: metadata, tags, storage class, conditions, dates. */
+#ifndef S3D_META_H
+#define S3D_META_H
+
+#include "req.h"
+
+/* The metadata of the request's headers, new (NULL: none). False with an error answer. */
+bool meta_of_request(struct req *r, struct kvs **ret_meta);
+/* The tags of x-amz-tagging, new (NULL: none). False with an error answer. */
+bool tags_of_request(struct req *r, struct kvs **ret_tags);
+/* x-amz-storage-class or STANDARD; NULL with an error answer. */
+const char *storage_class_of_request(struct req *r);
+/* Reads the tags of a Tagging document. False with an error answer. */
+bool tags_of_body(struct req *r, struct kvs **ret_tags);
+
+/* True when `etag` (unquoted) is what the header says, quoted or not, or the header is `*`. */
+bool etag_matches(const char *header, const char *etag);
+/* Milliseconds since 1970 of an HTTP date (RFC 7231, 7.1.1.1); -1 when it is none. */
+int64_t http_date_ms(const char *text);
+void add_header_date(struct req *r, const char *name, int64_t wall_ms);
+/* Adds ETag, in quotes. */
+void add_header_etag(struct req *r, const char *etag);
+
+/*
+ * If-Match and If-None-Match of a write against what is there now (NULL: nothing). False with the
+ * error answer. "How to prevent object overwrites with conditional writes", S3 User Guide.
+ */
+bool check_write_conditions(struct req *r, const struct object *now);
+
+#endif
