@@ -170,19 +170,20 @@ bool bulk_try_again(struct bulk_op *op, const struct s3_err *err)
 	return true;
 }
 
-void bulk_landed(struct bulk_target *t, unsigned weight, uint64_t seq, const struct s3_err *err)
+void bulk_landed(struct bulk_target *t, unsigned weight, uint64_t seq, int64_t launched_ms,
+	const struct s3_err *err)
 {
 	bool throttled = err->cls == S3_THROTTLED;
 
 	t->stats.throttled += throttled;
-	bulk_window_answer(&t->window, weight, seq, throttled);
+	bulk_window_answer(&t->window, weight, seq, throttled, launched_ms, clk_mono_ms());
 }
 
 static void put_done(void *ctx, const struct s3_err *err, const struct s3_put_result *result)
 {
 	struct bulk_op *op = ctx;
 
-	bulk_landed(op->target, 1, op->launched_seq, err);
+	bulk_landed(op->target, 1, op->launched_seq, op->launched_ms, err);
 	if (err->cls != S3_OK && bulk_try_again(op, err))
 		return;
 	if (err->cls == S3_OK && result->etag.len < sizeof(op->etag)) {
@@ -199,6 +200,7 @@ static void launch(struct bulk_op *op)
 		return;
 	}
 	op->launched_seq = bulk_window_launch(&op->target->window, 1);
+	op->launched_ms = clk_mono_ms();
 	if (op->kind == BULK_COPY)
 		copy_launch(op);
 	else

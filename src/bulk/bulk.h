@@ -61,6 +61,7 @@ struct bulk_op {
 	bool runnable;
 	struct s3_retry retry;
 	uint64_t launched_seq;
+	int64_t launched_ms;
 	struct loop_timer timer;
 	struct mp_copy *parts;
 	TAILQ_ENTRY(bulk_op) link;

@@ -9,7 +9,7 @@ static void copy_done(
 {
 	struct bulk_op *op = ctx;
 
-	bulk_landed(op->target, 1, op->launched_seq, err);
+	bulk_landed(op->target, 1, op->launched_seq, op->launched_ms, err);
 	if (err->cls != S3_OK && bulk_try_again(op, err))
 		return;
 	if (err->cls == S3_OK) {

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "bulk/bulk_int.h"
+#include "util/clk.h"
 #include "util/mem.h"
 
 /* Without a new delete for so long, what has gathered is sent. */
@@ -17,6 +18,7 @@ struct batch {
 	struct bulk_target *target;
 	unsigned weight;
 	uint64_t seq;
+	int64_t launched_ms;
 	size_t count;
 	struct bulk_op *ops[];
 };
@@ -49,7 +51,7 @@ static void batch_done(
 	for (i = 0; err->cls == S3_OK && i < count; i++)
 		if (key_errs[i].cls == S3_THROTTLED)
 			verdict = &key_errs[i];
-	bulk_landed(t, b->weight, b->seq, verdict);
+	bulk_landed(t, b->weight, b->seq, b->launched_ms, verdict);
 	for (i = 0; i < b->count; i++) {
 		const struct s3_err *e = err->cls == S3_OK ? &key_errs[i] : err;
 
@@ -113,6 +115,7 @@ bool delete_launch(struct bulk_target *t)
 		keys[i] = op->key;
 	}
 	b->seq = bulk_window_launch(&t->window, b->weight);
+	b->launched_ms = clk_mono_ms();
 	s3_delete_many(t->client, keys, count, S3_NO_RETRY, batch_done, b);
 	free(keys);
 	return true;

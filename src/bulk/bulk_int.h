@@ -53,7 +53,8 @@ void bulk_finish(struct bulk_op *op, const struct s3_err *err);
 bool bulk_try_again(struct bulk_op *op, const struct s3_err *err);
 void bulk_pump(struct bulk_target *t);
 /* An attempt is over: its place in the window is free, and the window learns from the answer. */
-void bulk_landed(struct bulk_target *t, unsigned weight, uint64_t seq, const struct s3_err *err);
+void bulk_landed(struct bulk_target *t, unsigned weight, uint64_t seq, int64_t launched_ms,
+	const struct s3_err *err);
 /* bulk_delete.c */
 bool delete_launch(struct bulk_target *t); /* sends one batch if there is one to send */
 void delete_queue(struct bulk_op *op);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "bulk/bulk_int.h"
+#include "util/clk.h"
 #include "util/mem.h"
 
 /* Parts of one object in flight; many large objects share the window with everything else. */
@@ -17,6 +18,7 @@ struct mp_part {
 	struct bulk_op *op;
 	unsigned number;
 	uint64_t seq;
+	int64_t launched_ms;
 	char etag[80];
 };
 
@@ -92,7 +94,7 @@ static void part_done(void *ctx, const struct s3_err *err, const struct s3_put_r
 	struct bulk_op *op = p->op;
 	struct mp_copy *m = op->parts;
 
-	bulk_landed(op->target, 1, p->seq, err);
+	bulk_landed(op->target, 1, p->seq, p->launched_ms, err);
 	m->in_flight--;
 	m->finished++;
 	if (err->cls != S3_OK) {
@@ -125,6 +127,7 @@ static void send_part(struct bulk_op *op, unsigned index)
 	p->op = op;
 	p->number = index + 1;
 	p->seq = bulk_window_launch(&op->target->window, 1);
+	p->launched_ms = clk_mono_ms();
 	m->in_flight++;
 	s3_mpu_part_copy(op->target->client, &params, 0, part_done, p);
 }

@@ -30,6 +30,13 @@ struct http_transfer {
 	char error[CURL_ERROR_SIZE];
 };
 
+/* A socket and epoll. */
+struct http_watch {
+	uint32_t watched; /* events that epoll was told; 0: it does not know the socket */
+	uint32_t wanted;  /* events that libcurl waits for */
+	bool ours;        /* opened and closed by http_thread_*_socket */
+};
+
 /* One I/O thread. Everything is its own but `locked`, `posted` and `asleep`. */
 struct http_thread {
 	struct http_engine *engine;
@@ -40,6 +47,8 @@ struct http_thread {
 	unsigned load; /* core thread: requests submitted and not done */
 	int epoll_fd, wake_fd;
 	CURLM *multi;
+	struct http_watch *watches; /* by file descriptor */
+	size_t watch_count;
 	int64_t timer_due_ms; /* when libcurl wants to be called; -1: never */
 	int64_t now_ms;       /* of this round */
 	unsigned active_count, active_max;
@@ -66,6 +75,11 @@ void http_engine_finished(struct http_engine *engine, struct http_queue *list);
 int http_thread_start(struct http_thread *t); /* 0 or negative errno */
 void http_thread_join(struct http_thread *t);
 void http_thread_wake(struct http_thread *t); /* any thread */
+
+/* CURLOPT_OPENSOCKETFUNCTION and CURLOPT_CLOSESOCKETFUNCTION; `ctx` is the thread. I/O thread. */
+curl_socket_t http_thread_open_socket(
+	void *ctx, curlsocktype purpose, struct curl_sockaddr *address);
+int http_thread_close_socket(void *ctx, curl_socket_t fd);
 
 /* http_transfer.c: all on the I/O thread. */
 struct http_transfer *http_transfer_new(struct http_thread *t);

@@ -166,6 +166,10 @@ static void set_up(struct http_transfer *x, const struct http_config *config)
 	curl_easy_setopt(c, CURLOPT_NOPROGRESS, 1L);
 	curl_easy_setopt(c, CURLOPT_ERRORBUFFER, x->error);
 	curl_easy_setopt(c, CURLOPT_PRIVATE, x);
+	curl_easy_setopt(c, CURLOPT_OPENSOCKETFUNCTION, http_thread_open_socket);
+	curl_easy_setopt(c, CURLOPT_OPENSOCKETDATA, x->thread);
+	curl_easy_setopt(c, CURLOPT_CLOSESOCKETFUNCTION, http_thread_close_socket);
+	curl_easy_setopt(c, CURLOPT_CLOSESOCKETDATA, x->thread);
 	curl_easy_setopt(c, CURLOPT_READFUNCTION, on_read);
 	curl_easy_setopt(c, CURLOPT_READDATA, x);
 	curl_easy_setopt(c, CURLOPT_SEEKFUNCTION, on_seek);

@@ -101,6 +101,8 @@ void ns_free(struct ns *ns)
 	}
 	for (i = 0; i < CLASSES_MAX; i++)
 		free(ns->classes[i]);
+	for (i = 0; i < ABSENT_MAX; i++)
+		free(ns->absent[i].name);
 	free((char *)ns->config.spool_dir);
 	free(ns->table);
 	free(ns);

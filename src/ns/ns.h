@@ -75,7 +75,7 @@ struct ns_call {
 	struct walk *walk;
 	unsigned step;
 	int errnum;
-	bool parked, detached;
+	bool parked;
 	void *work; /* what is under way for this call, and how to let go of it */
 	void (*drop)(struct ns_call *call);
 };

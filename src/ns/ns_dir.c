@@ -367,10 +367,14 @@ static void rmdir_go(struct ns_call *c)
 			return;
 		}
 	}
-	if (d->kid_live)
-		c->reply(c, ENOTEMPTY);
-	else
+	if (d->kid_live) {
+		/* What a removal left behind is why: that says more than that it is not empty. */
+		int errnum = walk_is_remove(w) ? walk_take_failure(w) : 0;
+
+		c->reply(c, errnum ? errnum : ENOTEMPTY);
+	} else {
 		rmdir_empty(c, n, w);
+	}
 }
 
 void ns_rmdir(struct ns_call *c)

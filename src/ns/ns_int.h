@@ -104,6 +104,14 @@ struct ns_volume {
 };
 
 #define CLASSES_MAX 32
+#define ABSENT_MAX 16
+
+/* A name that S3 has just said is not there. */
+struct absent {
+	const struct node *parent; /* compared only */
+	char *name;
+	int64_t checked_ms;
+};
 
 struct ns {
 	struct loop *loop;
@@ -119,6 +127,8 @@ struct ns {
 	struct walk *walks;		  /* by process id (uthash) */
 	struct ns_volume *volumes;
 	char *classes[CLASSES_MAX];
+	struct absent absent[ABSENT_MAX];
+	unsigned absent_next;
 	size_t write_bytes;
 	unsigned uploads; /* parts and objects on their way: buffers that will come free */
 	struct ns_call_list write_waiters;
@@ -189,6 +199,8 @@ void probe_name(struct ns_call *c, struct node *parent, struct bytes name,
 int probe_take(struct ns_call *c);
 
 /* ns_lookup.c */
+/* The directory may hold names again that were not there, or is gone itself. */
+void absent_forget(struct ns *ns, const struct node *parent);
 int name_check(const struct ns_call *c, const char *name); /* 0, ENAMETOOLONG, EINVAL: no key */
 
 /* ns_accept.c: operations that are answered before S3 has answered, or waited for */
@@ -238,6 +250,7 @@ void walk_settled(struct walk *w, const struct accepted *a, const struct s3_err 
  */
 bool walk_barrier(
 	struct walk *w, struct ns_call *c, void (*resume)(struct ns_call *), int *errnum);
+int walk_take_failure(struct walk *w); /* its first failure, reported by this; 0: none; or w NULL */
 void walk_passed_end(struct walk *w); /* what the walk still does is strict */
 void walk_opened(struct walk *w, struct node *source); /* opened for reading, or about to be */
 struct node *walk_source(const struct walk *w);

@@ -59,6 +59,7 @@ bool dir_is_fresh(const struct node *dir, const struct ns_call *c)
 
 void dir_changed(struct node *dir)
 {
+	absent_forget(dir->volume->ns, dir);
 	dir->u.dir->complete = false;
 	if (dir->u.dir->lister)
 		dir->u.dir->lister->spoiled = true;
@@ -80,6 +81,14 @@ static void file_set(struct node *n, uint64_t size_bytes, int64_t mtime_ms, stru
 	n->mtime_ms = mtime_ms;
 	n->class_id = cls;
 	n->archived = archived;
+	n->checked_ms = checked_ms;
+}
+
+/* S3 knows no time of a directory: it is as old as the mount. */
+static void dir_set(struct node *n, int64_t checked_ms)
+{
+	if (!n->mtime_ms)
+		n->mtime_ms = n->volume->root->mtime_ms;
 	n->checked_ms = checked_ms;
 }
 
@@ -140,7 +149,7 @@ static void merge_entry(struct lister *l, const struct s3_list_entry *e)
 	}
 	n = merge(l->dir, buf_bytes(&name), e->is_prefix ? NODE_DIR : NODE_FILE, l->start_seq);
 	if (n && e->is_prefix)
-		n->checked_ms = l->start_ms;
+		dir_set(n, l->start_ms);
 	else if (n)
 		file_set(n, e->size_bytes, e->mtime_ms, e->etag,
 			class_id(n->volume->ns, e->storage_class), e->archived, l->start_ms);
@@ -343,8 +352,9 @@ static void probe_merge(struct probe *p)
 	n = merge(p->parent, name, p->is_dir ? NODE_DIR : NODE_FILE, p->start_seq);
 	if (!n)
 		return;
-	n->checked_ms = now_ms;
-	if (!p->is_dir)
+	if (p->is_dir)
+		dir_set(n, now_ms);
+	else
 		file_set(n, p->size_bytes, p->mtime_ms, etag_text(&p->etag, text), p->class_id,
 			false, now_ms);
 }

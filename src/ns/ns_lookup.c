@@ -78,6 +78,42 @@ static bool node_is_fresh(struct node *n, const struct ns_call *c)
 	return false;
 }
 
+/* One command asks for a name that it is about to make three or four times. */
+static bool absent_known(const struct node *parent, const char *name)
+{
+	const struct ns *ns = parent->volume->ns;
+	double ttl_ms = parent->volume->config.metadata_ttl_s * 1000;
+	unsigned i;
+
+	for (i = 0; i < ABSENT_MAX; i++) {
+		const struct absent *a = &ns->absent[i];
+
+		if (a->parent == parent && (double)(clk_mono_ms() - a->checked_ms) <= ttl_ms &&
+			!strcmp(a->name, name))
+			return true;
+	}
+	return false;
+}
+
+static void absent_note(const struct node *parent, const char *name)
+{
+	struct ns *ns = parent->volume->ns;
+	struct absent *a = &ns->absent[ns->absent_next++ % ABSENT_MAX];
+
+	free(a->name);
+	*a = (struct absent){
+		.parent = parent, .name = mem_strdup(name), .checked_ms = clk_mono_ms()};
+}
+
+void absent_forget(struct ns *ns, const struct node *parent)
+{
+	unsigned i;
+
+	for (i = 0; i < ABSENT_MAX; i++)
+		if (ns->absent[i].parent == parent)
+			ns->absent[i].parent = NULL;
+}
+
 /* Not there. When it is the last argument of a remove (`rm -f a b missing`), this is its end. */
 static void lookup_none(struct ns_call *c)
 {
@@ -102,6 +138,8 @@ static void lookup_probed(struct ns_call *c)
 		return;
 	}
 	n = node_live(c->node, BYTES_STR(c->name));
+	if (!n)
+		absent_note(c->node, c->name);
 	if (n)
 		reply_entry(c, n);
 	else
@@ -134,7 +172,7 @@ static int find_name(struct ns_call *c, struct node *parent, const char *name, s
 		*ret = n;
 		return 0;
 	}
-	if (!n && (parent->unsent || dir_is_fresh(parent, c)))
+	if (!n && (parent->unsent || dir_is_fresh(parent, c) || absent_known(parent, name)))
 		return 0;
 	if (!parent->live)
 		return ENOENT;

@@ -263,6 +263,7 @@ struct node *node_ref(struct node *n)
 static void node_free(struct node *n)
 {
 	if (n->kind == NODE_DIR) {
+		absent_forget(n->volume->ns, n);
 		free(n->u.dir->kids);
 		free(n->u.dir);
 	} else if (n->kind == NODE_FILE) {

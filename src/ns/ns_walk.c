@@ -256,6 +256,15 @@ bool walk_barrier(
 	return false;
 }
 
+int walk_take_failure(struct walk *w)
+{
+	int errnum = w ? w->failed_errnum : 0;
+
+	if (w)
+		w->failed_errnum = 0;
+	return errnum;
+}
+
 void walk_passed_end(struct walk *w)
 {
 	w->passed_end = true;

@@ -1,5 +1,5 @@
 noinst_LIBRARIES += src/s3/libs3.a
-src_s3_libs3_a_CPPFLAGS = $(AM_CPPFLAGS) $(XML_CFLAGS) $(CRYPTO_CFLAGS) $(INIH_CFLAGS)
+src_s3_libs3_a_CPPFLAGS = $(AM_CPPFLAGS) $(XML_CFLAGS) $(CRYPTO_CFLAGS)
 src_s3_libs3_a_SOURCES = \
 	src/s3/s3.h \
 	src/s3/s3_addr.c src/s3/s3_addr.h \

@@ -89,6 +89,7 @@ struct s3_config {
 	unsigned connections_max;  /* kept open at once; 0: 1024 */
 	int64_t connect_timeout_ms; /* 0: 10 s */
 	int64_t stall_timeout_ms;  /* an answer that brings no byte for so long is cut; 0: 60 s */
+	const struct s3_retry_policy *retry; /* copied; NULL: s3_retry_default */
 };
 
 struct s3_client;

@@ -387,9 +387,9 @@ static void http_done(struct http_request *r)
 		send_attempt(op);
 		return;
 	}
-	delay = op->flags & S3_NO_RETRY ? -1
-					: s3_retry_next(&op->retry, &s3_retry_default, &op->err,
-						  clk_mono_ms(), &c->rng);
+	delay = op->flags & S3_NO_RETRY
+			? -1
+			: s3_retry_next(&op->retry, &c->retry, &op->err, clk_mono_ms(), &c->rng);
 	log_failure(op, delay);
 	if (delay < 0) {
 		finish_or_hold(op);

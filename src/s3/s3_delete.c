@@ -90,8 +90,13 @@ static void many_settle(struct delete_many *m)
 		s->op = s3_delete(m->op.client, m->sent[m->sent_count + (size_t)(s - m->singles)],
 			m->op.flags, single_done, s);
 	}
-	if (m->request_over && !m->single_running)
-		s3_op_finish(&m->op);
+	if (!m->request_over || m->single_running)
+		return;
+	/* Some of the singles were never sent. */
+	if (m->op.cancelled || m->op.client->closing)
+		s3_err_set(&m->op.err, S3_CANCELLED, EINTR, "Cancelled",
+			"the operation was cancelled");
+	s3_op_finish(&m->op);
 }
 
 static bool many_hold(struct s3_op *op)

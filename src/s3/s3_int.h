@@ -46,6 +46,7 @@ struct s3_client {
 	atomic_llong clock_offset_ms; /* server's time less ours; 0 until a server complained */
 	struct s3_desk *desks;        /* one an I/O thread */
 	struct rng rng;
+	struct s3_retry_policy retry;
 	struct s3_op_list ops;
 	struct s3_xml_reply *faults; /* parser of error documents, core thread */
 	/* Parsers at rest: making one costs more than a small reply. */
@@ -139,7 +140,7 @@ struct s3_op {
 	char md5[S3_MD5_BASE64_SIZE]; /* once it was computed */
 	struct bytes *own_runs;       /* the array behind http.runs */
 	char *fault_region;           /* named in the error document of this attempt; NULL: none */
-	int64_t fault_time_ms; /* the server's clock in that document; 0: not named */
+	int64_t fault_time_ms;        /* the server's clock in that document; 0: not named */
 	struct s3_xml_reply *reply;
 	struct s3_xml_fields fields; /* of a reply that was good */
 	struct s3_chunk *chunks;

@@ -117,13 +117,14 @@ struct complete_op {
 
 /*
  * An answer may be lost after S3 has completed the upload; the next attempt then hears that there
- * is no such upload. Whether the object is the one that was to be made shows in its ETag: the MD5 of
- * the parts' MD5s, a dash, and their number (AWS Knowledge Center, "multipart upload ETag").
+ * is no such upload. Whether the object is the one that was to be made shows in its ETag: the MD5
+ * of the parts' MD5s, a dash, and their number (AWS Knowledge Center, "multipart upload ETag").
  */
 static void foretell_etag(struct complete_op *m, const struct s3_part *parts, size_t count)
 {
 	struct buf sums = BUF_INIT(16 * (size_t)S3_PARTS_MAX);
-	char hex[33];
+	char hex[S3_MD5_HEX_SIZE];
+	struct bytes run;
 	size_t i, k;
 
 	for (i = 0; i < count && parts[i].etag.len == 32; i++)
@@ -132,7 +133,8 @@ static void foretell_etag(struct complete_op *m, const struct s3_part *parts, si
 
 			buf_addc(&sums, (char)strtoul(digits, NULL, 16));
 		}
-	if (i == count && !sums.failed && s3_md5_hex(buf_bytes(&sums), hex))
+	run = buf_bytes(&sums);
+	if (i == count && !sums.failed && s3_md5_hex(&run, 1, hex))
 		snprintf(m->expected, sizeof(m->expected), "%s-%zu", hex, count);
 	buf_free(&sums);
 }

@@ -142,6 +142,17 @@ bool s3_md5_base64(const struct bytes *runs, size_t count, char text[S3_MD5_BASE
 	return EVP_EncodeBlock((unsigned char *)text, digest, 16) == S3_MD5_BASE64_SIZE - 1;
 }
 
+bool s3_md5_hex(const struct bytes *runs, size_t count, char hex[S3_MD5_HEX_SIZE])
+{
+	unsigned char digest[EVP_MAX_MD_SIZE];
+
+	hex[0] = '\0';
+	if (!digest_runs(EVP_md5(), runs, count, digest))
+		return false;
+	to_hex(digest, 16, hex);
+	return true;
+}
+
 static bool hmac(const struct s3_signer *s, const void *key, size_t key_len, struct bytes data,
 	unsigned char out[SHA256_LEN])
 {

@@ -22,6 +22,7 @@
 
 #define S3_SHA256_HEX_SIZE 65 /* with the NUL */
 #define S3_MD5_BASE64_SIZE 25 /* with the NUL */
+#define S3_MD5_HEX_SIZE 33    /* with the NUL */
 
 /* A query parameter or a header, not encoded. Borrowed. */
 struct s3_pair {
@@ -57,9 +58,8 @@ struct s3_sign_output {
 
 /*
  * Signs one request. `out` is reused from call to call: its buffer is cut first; free it with
- * buf_free. False when OpenSSL fails, there are too many headers or two
- * of one name, the result is too long or the
- * time cannot be written with a four-digit year; nothing may be sent then.
+ * buf_free. False when OpenSSL fails, without credentials, with too many headers or two of a name,
+ * or when the result is too long or the year has not four digits: nothing may be sent then.
  */
 bool s3_sign(struct s3_signer *signer, const struct s3_creds *creds, const struct s3_sign_input *in,
 	struct s3_sign_output *out);
@@ -75,5 +75,6 @@ void s3_query_build(struct buf *out, const struct s3_pair *pairs, size_t count);
 /* Digests of a body in runs. False when OpenSSL fails (MD5 is off in FIPS mode). Any thread. */
 bool s3_sha256_hex(const struct bytes *runs, size_t count, char hex[S3_SHA256_HEX_SIZE]);
 bool s3_md5_base64(const struct bytes *runs, size_t count, char text[S3_MD5_BASE64_SIZE]);
+bool s3_md5_hex(const struct bytes *runs, size_t count, char hex[S3_MD5_HEX_SIZE]);
 
 #endif

@@ -21,6 +21,14 @@
 
 static struct s3d server;
 
+/* The client's own patience, in small. */
+static const struct s3_retry_policy soon = {.attempts_max = 10,
+	.throttled_max = 40,
+	.deadline_ms = 300000,
+	.base_ms = 1,
+	.throttled_base_ms = 1,
+	.cap_ms = 10};
+
 static int setup(void **state)
 {
 	struct sync *s = mem_zalloc(sizeof(*s));
@@ -28,7 +36,7 @@ static int setup(void **state)
 	s3d_tell(&server, "DELETE", "/-/faults", "");
 	s3d_tell(&server, "POST", "/-/put?bucket=bkt&key=src", "hello");
 	s3d_tell(&server, "POST", "/-/stats/reset", "");
-	sync_open(s, server.endpoint, &(struct s3_config){.stall_timeout_ms = 20000});
+	sync_open(s, server.endpoint, &(struct s3_config){.retry = &soon});
 	*state = s;
 	return 0;
 }
