@@ -91,18 +91,23 @@ class Server:
 
 
 class Mount:
-    """A FUSE daemon in the foreground, mounted at a directory of its own."""
+    """A FUSE daemon in the foreground, mounted at a directory of its own; its log is beside it."""
 
     def __init__(self, where, command, env=None):
         self.where = where
         os.makedirs(where, exist_ok=True)
-        with open("/proc/self/mountinfo", encoding="utf-8") as table:
-            self.process = subprocess.Popen(command + [where], env=env or environment())
+        with open("/proc/self/mountinfo", encoding="utf-8") as table, open(
+            where + ".log", "a", encoding="utf-8"
+        ) as log:
+            self.process = subprocess.Popen(
+                command + [where], env=env or environment(), stderr=log, stdout=log
+            )
             poll = select.poll()
             poll.register(table, select.POLLPRI)
             while not os.path.ismount(where):
                 if self.process.poll() is not None:
-                    raise SystemExit(f"bench: {command[0]} did not mount")
+                    with open(where + ".log", encoding="utf-8") as log:
+                        raise SystemExit(f"bench: {command[0]} did not mount: {log.read()}")
                 poll.poll(100)
 
     @property

@@ -210,12 +210,12 @@ static int run(struct daemon *d, int report)
 	int r;
 
 	block_signals();
+	set_limits();
 	if (!start(d, why)) {
 		fprintf(stderr, "s3bulkfs: %s\n", why);
 		finish(d);
 		return EXIT_FAILURE;
 	}
-	set_limits();
 	if (report >= 0) {
 		log_open(true, d->opts->debug ? LOG_LVL_DEBUG : LOG_LVL_INFO);
 		go_silent();

@@ -342,11 +342,20 @@ static void rmdir_empty(struct ns_call *c, struct node *n, struct walk *w)
 		rmdir_over(c);
 }
 
+/* What a removal left behind is why: that says more than that it is not empty. */
+static void rmdir_not_empty(struct ns_call *c, struct walk *w)
+{
+	int errnum = walk_is_remove(w) ? walk_take_failure(w) : 0;
+
+	c->reply(c, errnum ? errnum : ENOTEMPTY);
+}
+
 static void rmdir_go(struct ns_call *c)
 {
 	struct walk *w = walk_of(c->node->volume, c);
 	struct node *n = node_live(c->node, BYTES_STR(c->name));
 	struct dir *d;
+	bool fresh;
 
 	if (!n || n->kind != NODE_DIR) {
 		c->reply(c, n ? ENOTDIR : ENOENT);
@@ -355,7 +364,13 @@ static void rmdir_go(struct ns_call *c)
 	d = n->u.dir;
 	if (accept_full(c, rmdir_go))
 		return;
-	if (!n->unsent && !dir_is_fresh(n, c) && !(c->step && d->complete)) {
+	fresh = dir_is_fresh(n, c);
+	if (d->kid_live && fresh) {
+		rmdir_not_empty(c, w);
+		return;
+	}
+	/* That it is empty must be true now; to a walk it is as it was when the walk listed it. */
+	if (!n->unsent && !(walk_is_remove(w) && fresh) && !(c->step && d->complete && !d->lister)) {
 		if (!d->lister && (d->list_errnum || c->step >= LIST_TRIES) && c->step) {
 			c->reply(c, d->list_errnum ? d->list_errnum : EBUSY);
 			return;
@@ -367,14 +382,10 @@ static void rmdir_go(struct ns_call *c)
 			return;
 		}
 	}
-	if (d->kid_live) {
-		/* What a removal left behind is why: that says more than that it is not empty. */
-		int errnum = walk_is_remove(w) ? walk_take_failure(w) : 0;
-
-		c->reply(c, errnum ? errnum : ENOTEMPTY);
-	} else {
+	if (d->kid_live)
+		rmdir_not_empty(c, w);
+	else
 		rmdir_empty(c, n, w);
-	}
 }
 
 void ns_rmdir(struct ns_call *c)

@@ -11,6 +11,8 @@
 #include "s3/s3_uri.h"
 #include "util/mem.h"
 
+/* Most answers are headers and a few hundred bytes; libcurl takes this much for each transfer. */
+#define REPLY_BUFFER_BYTES ((size_t)4 << 10)
 #define CHUNK_BYTES ((size_t)1536)
 #define SOURCE_BYTES_MAX ((size_t)8 << 10)
 
@@ -24,6 +26,7 @@ struct s3_op *s3_op_new(struct s3_client *c, const struct s3_op_type *type, stru
 	op->flags = flags;
 	op->ctx = ctx;
 	op->http.method = type->method;
+	op->http.buffer_bytes = REPLY_BUFFER_BYTES;
 	op->key = BYTES(s3_op_keep(op, key), key.len);
 	return op;
 }

@@ -1,5 +1,5 @@
 #!/bin/bash
-# tests/integ/10-mount.sh: mounting and unmounting, and one clear sentence for what cannot be mounted.
+# tests/integ/10-mount.sh: mounting, unmounting, one clear sentence for what cannot be mounted.
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
 
 # one_sentence: the error that run_mount left in $OUT is one line, not a dump.

@@ -86,7 +86,8 @@ test_error_document_is_no_data() {
 	for status in 400 403 404 500; do
 		remount "$BUCKET"
 		faults_clear
-		fault "{\"op\":\"GetObject\",\"key\":\"d/*\",\"status\":$status,\"code\":\"InternalError\",\"times\":1}"
+		fault "{\"op\":\"GetObject\",\"key\":\"d/*\",\"status\":$status,
+			\"code\":\"InternalError\",\"times\":1}"
 		timeout 60 cat "$MNT/d/f000000" >got 2>err || :
 		[ ! -s got ] || assert_same want got "bytes after status $status"
 		! grep -q '<Error' got || fail "the error document was read as data"
@@ -139,6 +140,8 @@ test_changed_while_open() {
 	assert_eq aaaaaaaaaa "$(cat part)" "before"
 	s3 put "$BUCKET" big new
 	cat <&5 >rest 2>err || :
+	exec 5<&-
+	exec 5<&-
 	! grep -q b rest || fail "bytes of the new version in a file opened before"
 }
 

@@ -391,6 +391,7 @@ static void test_delete_too_large(void **state)
 	}
 	assert_true(weight > S3_DELETE_BYTES_MAX);
 	assert_int_equal(sync_delete_many(s, keys, 1000), S3_INVALID);
+	assert_string_equal(s->err.code, "TooLarge");
 }
 
 static void upload_part(struct sync *s, const char *id, unsigned number, char *data, size_t len)
