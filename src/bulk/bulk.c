@@ -42,6 +42,11 @@ static void deletes_late(struct loop_timer *timer)
 	bulk_hurry(t);
 }
 
+static void pace_over(struct loop_timer *timer)
+{
+	(void)timer; /* the loop's hook pumps */
+}
+
 static void pump_hook(void *ctx)
 {
 	bulk_pump(ctx);
@@ -58,6 +63,7 @@ struct bulk_target *bulk_target_new(
 	TAILQ_INIT(&t->ready);
 	TAILQ_INIT(&t->deletes);
 	t->deletes_timer.fire = deletes_late;
+	t->pace_timer.fire = pace_over;
 	t->next = b->targets;
 	b->targets = t;
 	loop_add_hook(b->loop, pump_hook, t);
@@ -75,6 +81,7 @@ void bulk_target_free(struct bulk_target *t)
 	*at = t->next;
 	loop_del_hook(t->bulk->loop, pump_hook, t);
 	loop_timer_stop(t->bulk->loop, &t->deletes_timer);
+	loop_timer_stop(t->bulk->loop, &t->pace_timer);
 	free(t);
 }
 
@@ -211,10 +218,14 @@ void bulk_pump(struct bulk_target *t)
 {
 	struct bulk_op *op;
 
-	while ((op = TAILQ_FIRST(&t->ready)) && bulk_window_admits(&t->window, 1)) {
+	while ((op = TAILQ_FIRST(&t->ready)) &&
+		bulk_window_admits(&t->window, 1, clk_mono_ms())) {
 		TAILQ_REMOVE(&t->ready, op, link);
 		launch(op);
 	}
 	while (delete_launch(t))
 		;
+	/* The timer only makes the loop come by again; the window knows what may be sent then. */
+	if (t->window.paced && !t->pace_timer.slot)
+		loop_timer_set(t->bulk->loop, &t->pace_timer, 1);
 }

@@ -99,7 +99,7 @@ bool delete_launch(struct bulk_target *t)
 		t->delete_bytes <= S3_DELETE_BYTES_MAX)
 		return false;
 	count = batch_fit(t, &full);
-	if ((!full && !t->deletes_due) || !bulk_window_admits(&t->window, weight_of(count)))
+	if ((!full && !t->deletes_due) || !bulk_window_admits(&t->window, weight_of(count), clk_mono_ms()))
 		return false;
 	b = mem_zalloc(sizeof(*b) + count * sizeof(struct bulk_op *));
 	keys = mem_calloc(count, sizeof(*keys));

@@ -38,6 +38,7 @@ struct bulk_target {
 	size_t delete_bytes;
 	bool deletes_due; /* send the last, unfilled batch too */
 	struct loop_timer deletes_timer;
+	struct loop_timer pace_timer; /* the next request may follow the last one then */
 	struct bulk_stats stats;
 	struct bulk_target *next;
 };

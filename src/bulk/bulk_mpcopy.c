@@ -148,7 +148,7 @@ static void step(struct bulk_op *op)
 		return;
 	}
 	while (m->next < m->part_count && m->in_flight < PARTS_IN_FLIGHT &&
-		(!m->in_flight || bulk_window_admits(&op->target->window, 1)))
+		(!m->in_flight || bulk_window_admits(&op->target->window, 1, clk_mono_ms())))
 		send_part(op, m->next++);
 	if (m->finished == m->part_count)
 		complete(op);

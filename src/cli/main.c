@@ -144,16 +144,22 @@ static int finish(struct daemon *d)
 		ns_drain(d->ns);
 		loop_once(d->loop, 1000);
 	}
-	if (d->ns)
+	if (d->ns) {
+		ns_abandon(d->ns);
+		while (!ns_idle(d->ns))
+			loop_once(d->loop, 1000);
 		failures = ns_failures(d->ns);
+		ns_close(d->ns);
+	}
 	if (failures)
 		log_warn("%llu operations had failed after they were accepted",
 			(unsigned long long)failures);
+	/* What is still being read is cancelled while those who wait for it can be answered. */
+	s3_client_free(d->client);
 	fs_unmount(d->fs);
 	if (d->ns)
 		ns_free(d->ns);
 	bulk_target_free(d->target);
-	s3_client_free(d->client);
 	if (d->bulk)
 		bulk_free(d->bulk);
 	loop_free(d->loop);

@@ -68,6 +68,22 @@ uint64_t ns_failures(const struct ns *ns)
 	return ns->failures;
 }
 
+void ns_abandon(struct ns *ns)
+{
+	size_t i;
+	struct node *n;
+
+	for (i = 0; i < ns->table_size; i++)
+		for (n = ns->table[i]; n; n = n->table_next)
+			if (n->kind == NODE_FILE && n->u.content && !n->u.content->flushing)
+				upload_abort(n->u.content);
+}
+
+void ns_close(struct ns *ns)
+{
+	ns->closing = true;
+}
+
 /* After the kernel has gone: every node that is left is held by the table, or by a lost reference. */
 void ns_free(struct ns *ns)
 {

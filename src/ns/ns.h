@@ -70,6 +70,7 @@ struct ns_call {
 	void (*reply)(struct ns_call *call, int errnum);
 	/* The name space's own. */
 	void (*resume)(struct ns_call *call);
+	void (*next)(struct ns_call *call);
 	struct ns_call_list *parked_on;
 	TAILQ_ENTRY(ns_call) link;
 	struct walk *walk;
@@ -109,6 +110,12 @@ struct node *ns_root(struct ns_volume *volume);
 void ns_drain(struct ns *ns);
 bool ns_idle(const struct ns *ns);
 uint64_t ns_failures(const struct ns *ns);
+/*
+ * The mount is ending: uploads that were not closed are aborted (wait for ns_idle then). After
+ * ns_close every call that waits is answered EINTR when what it waits for ends.
+ */
+void ns_abandon(struct ns *ns);
+void ns_close(struct ns *ns);
 void ns_free(struct ns *ns);
 /* Ends the parked call with EINTR; does nothing when it is not parked. */
 void ns_interrupt(struct ns_call *call);

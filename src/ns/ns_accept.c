@@ -90,6 +90,8 @@ static void done(struct bulk_op *op, const struct s3_err *err)
 	if (err->cls != S3_OK)
 		report(a, err);
 	node_pend(a->node, -1);
+	if (a->node->kind == NODE_TOMB)
+		tombs_purge(a->node->parent);
 	ns->accepted--;
 	if (a->walk)
 		walk_settled(a->walk, a, err);

@@ -66,10 +66,10 @@ void data_free(struct ns *ns, char *data, size_t cap)
 		return;
 	if (head_of(data)->mapped) {
 		munmap(head_of(data), head_of(data)->mapped);
-		return;
+	} else {
+		free(head_of(data));
+		ns->write_bytes -= cap;
 	}
-	free(head_of(data));
-	ns->write_bytes -= cap;
 	wake(&ns->write_waiters);
 }
 

@@ -123,6 +123,7 @@ struct ns {
 	uint64_t seq; /* of local changes, and of the moments when listings began */
 	unsigned accepted; /* operations that are not done */
 	uint64_t failures;
+	bool closing; /* nobody is to begin anything: calls that wake are answered EINTR */
 	struct ns_call_list room_waiters; /* for `accepted` to fall below the bound */
 	struct walk *walks;		  /* by process id (uthash) */
 	struct ns_volume *volumes;
@@ -259,6 +260,10 @@ void walk_listed(struct walk *w, struct node *dir, uint64_t last_ino);
 bool walk_is_open(const struct walk *w); /* its end is still to come; false for NULL */
 bool walk_ends_in(const struct walk *w, const struct node *dir); /* the last directory of a copy */
 bool walk_copy_is_last(const struct walk *w); /* the file made from walk_source is the last one */
+/* Will the remove's last argument not be reached: `name` is on the way to it, and `n` (NULL: nothing)
+ * is no directory? */
+bool walk_remove_fails_at(const struct walk *w, const struct node *parent, const char *name,
+	const struct node *n);
 bool walk_remove_is_last(const struct walk *w, const struct node *parent, const char *name);
 /* A directory that needs its marker if it is empty when the walk ends. */
 void walk_note_dir(struct walk *w, struct node *dir);
@@ -283,6 +288,8 @@ struct process {
 };
 bool process_read(pid_t tid, struct process *p); /* false: gone, or of another mount namespace */
 void process_free(struct process *p);
+/* A descriptor that becomes readable when the process ends (pidfd_open(2)); -1 and errno: none. */
+int process_watch(pid_t pid);
 /* The path of `arg` in the mount ("/" or "/a/b"; owned), or NULL when it is elsewhere or unsure. */
 char *process_path_in(const struct process *p, const char *arg, const char *mountpoint);
 

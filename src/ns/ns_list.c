@@ -76,7 +76,13 @@ static bool ours_is_newer(const struct node *n, uint64_t start_seq)
 static void file_set(struct node *n, uint64_t size_bytes, int64_t mtime_ms, struct bytes etag,
 	uint8_t cls, bool archived, int64_t checked_ms)
 {
+	struct etag old = n->etag;
+
+	n->etag = (struct etag){0};
 	etag_set(&n->etag, etag);
+	if (!etag_equal(&old, &n->etag))
+		n->pages_good = false;
+	etag_free(&old);
 	n->size_bytes = size_bytes;
 	n->mtime_ms = mtime_ms;
 	n->class_id = cls;

@@ -114,18 +114,23 @@ void absent_forget(struct ns *ns, const struct node *parent)
 			ns->absent[i].parent = NULL;
 }
 
-/* Not there. When it is the last argument of a remove (`rm -f a b missing`), this is its end. */
-static void lookup_none(struct ns_call *c)
+/* Where a remove cannot reach its last argument (`rm -f a b missing`), this is the walk's end. */
+static void lookup_answer(struct ns_call *c)
 {
+	struct node *n = node_live(c->node, BYTES_STR(c->name));
 	struct walk *w = walk_known(c->node->volume->ns, c);
 	int errnum = 0;
 
-	if (walk_is_remove(w) && walk_is_open(w) && walk_remove_is_last(w, c->node, c->name)) {
-		if (walk_barrier(w, c, lookup_none, &errnum))
+	if (walk_is_remove(w) && walk_is_open(w) &&
+		walk_remove_fails_at(w, c->node, c->name, n)) {
+		if (walk_barrier(w, c, lookup_answer, &errnum))
 			return;
 		walk_passed_end(w);
 	}
-	c->reply(c, errnum ? errnum : ENOENT);
+	if (!errnum && n)
+		reply_entry(c, n);
+	else
+		c->reply(c, errnum ? errnum : ENOENT);
 }
 
 static void lookup_probed(struct ns_call *c)
@@ -140,10 +145,7 @@ static void lookup_probed(struct ns_call *c)
 	n = node_live(c->node, BYTES_STR(c->name));
 	if (!n)
 		absent_note(c->node, c->name);
-	if (n)
-		reply_entry(c, n);
-	else
-		lookup_none(c);
+	lookup_answer(c);
 }
 
 int name_check(const struct ns_call *c, const char *name)
@@ -203,10 +205,8 @@ void ns_lookup(struct ns_call *c)
 		r = ENOENT;
 	if (r > 0)
 		c->reply(c, r);
-	else if (!r && n)
-		reply_entry(c, n);
 	else if (!r)
-		lookup_none(c);
+		lookup_answer(c);
 }
 
 static void getattr_probed(struct ns_call *c)

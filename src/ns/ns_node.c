@@ -409,7 +409,13 @@ void wake(struct ns_call_list *list)
 	while ((c = TAILQ_FIRST(&mine))) {
 		TAILQ_REMOVE(&mine, c, link);
 		c->parked = false;
-		c->resume(c);
+		if (!c->node->volume->ns->closing) {
+			c->resume(c);
+			continue;
+		}
+		if (c->drop)
+			c->drop(c);
+		c->reply(c, EINTR);
 	}
 }
 

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "ns/ns_int.h"
@@ -123,6 +124,11 @@ void process_free(struct process *p)
 	*p = (struct process){0};
 }
 
+int process_watch(pid_t pid)
+{
+	return (int)syscall(SYS_pidfd_open, pid, 0);
+}
+
 /* ---- where a path leads ---- */
 
 static bool path_within(const char *path, const char *top)
@@ -163,6 +169,7 @@ struct resolve {
 	struct buf mountinfo;
 	struct buf at; /* the physical path so far; "" is the root */
 	unsigned links;
+	bool named;  /* a name of the argument itself is below the mount point */
 	bool unsure;
 };
 
@@ -190,11 +197,14 @@ static void go_name(struct resolve *r, const char *name, size_t len)
 	if (!len || (len == 1 && name[0] == '.'))
 		return;
 	if (len == 2 && name[0] == '.' && name[1] == '.') {
+		/* Behind a name that may not exist, ".." leads nowhere; the kernel would say so. */
+		r->unsure |= r->named && inside(r);
 		go_up(r);
 		return;
 	}
 	buf_addc(&r->at, '/');
 	buf_add(&r->at, name, len);
+	r->named |= inside(r);
 	if (inside(r))
 		return; /* names in the mount are compared, not resolved */
 	if (on_fuse(buf_str(&r->mountinfo), buf_str(&r->at)) || lstat(buf_str(&r->at), &st) < 0 ||
@@ -237,7 +247,7 @@ char *process_path_in(const struct process *p, const char *arg, const char *moun
 		.at = BUF_INIT(2 * PATH_MAX)};
 	char *path = NULL;
 
-	if (!read_file("/proc/self/mountinfo", &r.mountinfo)) {
+	if (!*arg || !read_file("/proc/self/mountinfo", &r.mountinfo)) {
 		buf_free(&r.mountinfo);
 		return NULL;
 	}

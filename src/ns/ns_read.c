@@ -163,7 +163,8 @@ static void drop_behind(struct readahead *ra)
 {
 	struct block *b;
 
-	while ((b = TAILQ_FIRST(&ra->blocks)) &&
+	/* What is under way may have somebody waiting for it. */
+	while ((b = TAILQ_FIRST(&ra->blocks)) && !b->op &&
 		b->offset + b->len + KEEP_BEHIND < ra->next_offset)
 		block_free(b);
 }
@@ -195,12 +196,14 @@ static void read_failed(struct ns_call *c, struct block *b)
 
 	while ((b = TAILQ_FIRST(&ra->blocks)))
 		block_free(b);
-	if (!again) {
+	if (again) {
+		c->step = 1;
+		probe_name(c, h->node->parent, BYTES(h->node->name, h->node->name_len), reopened);
+	} else {
 		c->reply(c, errnum);
-		return;
 	}
-	c->step = 1;
-	probe_name(c, h->node->parent, BYTES(h->node->name, h->node->name_len), reopened);
+	/* Others that waited for these blocks find out for themselves. */
+	wake(&ra->waiters);
 }
 
 /* The blocks that hold [offset, end): replies from them, or waits for the first that is missing. */

@@ -52,8 +52,6 @@ static void checked(void *ctx, const struct s3_err *err, const struct s3_list_pa
 		wake(&k->waiters);
 }
 
-static void unlink_strict(struct ns_call *c);
-
 static void check_done(struct ns_call *c)
 {
 	struct last_check *k = c->work;
@@ -68,10 +66,11 @@ static void check_done(struct ns_call *c)
 		return;
 	}
 	c->step = 1;
+	c->errnum = 0;
 	if (alone && c->node->live)
-		dir_put_marker(c->node, NULL, c, unlink_strict);
+		dir_put_marker(c->node, NULL, c, c->next);
 	else
-		unlink_strict(c);
+		c->next(c);
 }
 
 static bool may_be_last(const struct node *n)
@@ -82,13 +81,15 @@ static bool may_be_last(const struct node *n)
 		d->kid_live == 1;
 }
 
-static void check_last(struct ns_call *c)
+/* Sees to it that the directory c->node outlives its file, then goes on with `next`. */
+static void check_last(struct ns_call *c, void (*next)(struct ns_call *))
 {
 	struct s3_list_params params = {.max_keys = 2};
 	struct last_check *k = mem_zalloc(sizeof(*k));
 	struct buf key = BUF_INIT(0);
 
 	TAILQ_INIT(&k->waiters);
+	c->next = next;
 	c->work = k;
 	park(c, &k->waiters, check_done);
 	node_key(c->node, &key);
@@ -106,7 +107,7 @@ static void unlink_over(struct ns_call *c)
 	int errnum = c->errnum;
 
 	/* The directory stays when its last file has gone, unless the walk removes it, too. */
-	if (!errnum && walk_is_remove(w) && c->node->parent && d->complete && !d->kid_live &&
+	if (!errnum && walk_is_remove(w) && c->node->parent && !d->kid_live &&
 		d->marker != MARKER_YES)
 		walk_note_dir(w, c->node);
 	if (!errnum && walk_is_remove(w) && walk_is_open(w) &&
@@ -164,8 +165,8 @@ void ns_unlink(struct ns_call *c)
 	c->errnum = 0;
 	if (walk_is_remove(w) && walk_defers(w, WALK_DELETE))
 		unlink_deferred(c, n, w);
-	else if (!c->step && may_be_last(n) && !(walk_is_remove(w) && c->node->u.dir->complete))
-		check_last(c);
+	else if (!c->step && !walk_is_remove(w) && may_be_last(n))
+		check_last(c, unlink_strict);
 	else
 		unlink_strict(c);
 }
@@ -274,6 +275,10 @@ void ns_rename(struct ns_call *c)
 	}
 	if (r || to == n)
 		c->reply(c, r);
+	else if (!c->step && c->node != c->parent2 && may_be_last(n))
+		check_last(c, ns_rename);
+	else if (c->errnum)
+		c->reply(c, c->errnum);
 	else
 		rename_copy(c, n);
 }

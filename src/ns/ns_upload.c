@@ -93,6 +93,7 @@ static void part_done(void *ctx, const struct s3_err *err, const struct s3_put_r
 	p->data = NULL;
 	upload_pump(ct);
 	wake(&ct->waiters);
+	wake(&ns->write_waiters); /* they wait only while something is on its way */
 }
 
 static void send(struct content *ct, struct upload_part *p)
@@ -140,9 +141,10 @@ struct create {
 
 static void abort_done(void *ctx, const struct s3_err *err)
 {
+	struct ns *ns = ctx;
 	char text[400];
 
-	(void)ctx;
+	ns->uploads--;
 	if (err->cls != S3_OK)
 		log_warn("an unfinished upload could not be aborted: %s",
 			s3_err_text(err, text, sizeof(text)));
@@ -153,9 +155,12 @@ static void created(void *ctx, const struct s3_err *err, struct bytes id)
 	struct create *cr = ctx;
 	struct content *ct = cr->ct;
 
-	if (!ct && err->cls == S3_OK)
+	cr->volume->ns->uploads--;
+	if (!ct && err->cls == S3_OK) {
+		cr->volume->ns->uploads++;
 		s3_mpu_abort(cr->volume->client, BYTES(cr->key, cr->key_len), id, 0, abort_done,
-			NULL);
+			cr->volume->ns);
+	}
 	if (ct) {
 		ct->create = NULL;
 		if (err->cls == S3_OK)
@@ -186,6 +191,7 @@ void upload_pump(struct content *ct)
 		cr->key_len = key.len;
 		cr->key = buf_take(&key);
 		ct->create = cr;
+		cr->volume->ns->uploads++;
 		s3_mpu_create(cr->volume->client, BYTES(cr->key, cr->key_len), &meta, 0, created,
 			cr);
 		return;
@@ -204,8 +210,9 @@ void upload_abort(struct content *ct)
 	ct->create = NULL;
 	if (ct->upload_id) {
 		node_key(ct->node, &key);
+		ct->node->volume->ns->uploads++;
 		s3_mpu_abort(ct->node->volume->client, buf_bytes(&key), BYTES_STR(ct->upload_id), 0,
-			abort_done, NULL);
+			abort_done, ct->node->volume->ns);
 		buf_free(&key);
 	}
 	upload_forget(ct);

@@ -11,7 +11,6 @@
  */
 #include <errno.h>
 #include <stdlib.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <uthash.h>
@@ -36,6 +35,7 @@ struct walk {
 	char *command; /* its name, for messages */
 	char *last;    /* path in the mount of the last source or argument */
 	const char *last_name;
+	bool last_slash; /* it was written as a directory: "a/", "a/." */
 	bool proven[WALK_OPS];
 	bool passed_end, exited;
 	unsigned pending;
@@ -115,6 +115,48 @@ static void walk_free(struct walk *w)
 	free(w);
 }
 
+/* ---- directories that are to stay ---- */
+
+struct dir_check {
+	struct walk *walk;
+	struct node *dir; /* a reference */
+};
+
+static void settled_one(struct walk *w);
+
+static void dir_checked(void *ctx, const struct s3_err *err, const struct s3_list_page *page)
+{
+	struct dir_check *k = ctx;
+	struct walk *w = k->walk;
+	struct node *n = k->dir;
+
+	free(k);
+	if (err->cls != S3_OK) {
+		if (!w->failed_errnum)
+			w->failed_errnum = err->errnum;
+	} else if (!page->count && n->live) {
+		dir_put_marker(n, w, NULL, NULL);
+	}
+	node_unref(n);
+	settled_one(w);
+}
+
+/* The marker of a directory of which not all names are known: only if nothing is left of it. */
+static void check_dir(struct walk *w, struct node *n)
+{
+	struct s3_list_params params = {.max_keys = 1};
+	struct dir_check *k = mem_zalloc(sizeof(*k));
+	struct buf key = BUF_INIT(0);
+
+	k->walk = w;
+	k->dir = node_ref(n);
+	w->pending++;
+	node_key(n, &key);
+	params.prefix = buf_bytes(&key);
+	s3_list(n->volume->client, &params, 0, dir_checked, k);
+	buf_free(&key);
+}
+
 /* Directories that are empty now and known to S3 only by what was in them get their markers. */
 static void put_markers(struct walk *w)
 {
@@ -122,8 +164,12 @@ static void put_markers(struct walk *w)
 		struct node *n = w->dirs[--w->dir_count];
 
 		if (n->live && n->parent && !n->leaving && !n->u.dir->kid_live &&
-			(n->unsent || n->u.dir->marker != MARKER_YES))
-			dir_put_marker(n, w, NULL, NULL);
+			(n->unsent || n->u.dir->marker != MARKER_YES)) {
+			if (n->unsent || n->u.dir->complete)
+				dir_put_marker(n, w, NULL, NULL);
+			else
+				check_dir(w, n);
+		}
 		node_unref(n);
 	}
 }
@@ -151,11 +197,20 @@ static void process_exited(struct loop_fd *fd)
 	maybe_over(w);
 }
 
+static bool way_is_barred(const struct walk *w);
+
+static bool is_written_as_dir(const char *arg)
+{
+	size_t n = strlen(arg);
+
+	return (n && arg[n - 1] == '/') || (n > 1 && arg[n - 2] == '/' && arg[n - 1] == '.');
+}
+
 static struct walk *walk_new(struct ns_volume *v, pid_t tgid, const struct command *cmd,
 	const char *exe, char *last)
 {
 	struct walk *w;
-	int fd = (int)syscall(SYS_pidfd_open, tgid, 0);
+	int fd = process_watch(tgid);
 
 	/* Without word of its end a walk could not be told from a later process of that number. */
 	if (fd < 0)
@@ -170,7 +225,9 @@ static struct walk *walk_new(struct ns_volume *v, pid_t tgid, const struct comma
 	w->last_name = strrchr(last, '/') + 1;
 	w->pidfd = (struct loop_fd){.ready = process_exited, .fd = fd};
 	TAILQ_INIT(&w->waiters);
-	if (loop_fd_add(v->ns->loop, &w->pidfd) < 0) {
+	w->last_slash = is_written_as_dir(cmd->last);
+	if ((w->kind == COMMAND_REMOVE && way_is_barred(w)) ||
+		loop_fd_add(v->ns->loop, &w->pidfd) < 0) {
 		close(fd);
 		free(w->command);
 		free(w);
@@ -226,7 +283,6 @@ void walk_settled(struct walk *w, const struct accepted *a, const struct s3_err 
 		: a->op.kind == BULK_DELETE	  ? WALK_DELETE
 						  : WALK_PUT;
 
-	w->pending--;
 	w->done++;
 	if (err->cls == S3_OK) {
 		w->proven[op] = true;
@@ -235,7 +291,12 @@ void walk_settled(struct walk *w, const struct accepted *a, const struct s3_err 
 		if (!w->failed_errnum)
 			w->failed_errnum = err->errnum;
 	}
-	if (w->pending)
+	settled_one(w);
+}
+
+static void settled_one(struct walk *w)
+{
+	if (--w->pending)
 		return;
 	wake(&w->waiters);
 	maybe_over(w);
@@ -347,6 +408,50 @@ bool walk_copy_is_last(const struct walk *w)
 	if (w->chain_len)
 		return w->chain[w->chain_len - 1].last_ino == n->ino;
 	return is_last_argument(w, n);
+}
+
+/* How `path` lies on the way to the last argument: 0 not at all, 1 above it, 2 it is it. */
+static int on_the_way(const struct walk *w, const char *path)
+{
+	size_t n = strlen(path);
+
+	if (strncmp(path, w->last, n) != 0)
+		return 0;
+	return !w->last[n] ? 2 : w->last[n] == '/';
+}
+
+bool walk_remove_fails_at(const struct walk *w, const struct node *parent, const char *name,
+	const struct node *n)
+{
+	struct buf b = BUF_INIT(0);
+	int place;
+
+	if (w->kind != COMMAND_REMOVE || (n && n->kind == NODE_DIR))
+		return false;
+	node_path(parent, &b);
+	if (b.len > 1)
+		buf_addc(&b, '/');
+	buf_adds(&b, name);
+	place = on_the_way(w, buf_str(&b));
+	buf_free(&b);
+	/* Nothing there, or a file where a directory would have to be: rm -f passes over it. */
+	return n ? place == 1 || (place == 2 && w->last_slash) : place > 0;
+}
+
+/* Is there a file, as far as we know, where the way to the last argument needs a directory? The
+ * kernel would know, too, and never ask us. */
+static bool way_is_barred(const struct walk *w)
+{
+	struct node *n = w->volume->root;
+	const char *at = w->last;
+
+	while (n && n->kind == NODE_DIR && *at == '/') {
+		size_t len = strcspn(++at, "/");
+
+		n = len ? node_live(n, BYTES(at, len)) : n;
+		at += len;
+	}
+	return n && n->kind == NODE_FILE && (*at || w->last_slash);
 }
 
 bool walk_remove_is_last(const struct walk *w, const struct node *parent, const char *name)

@@ -17,6 +17,7 @@
 
 #define SIM_MOUNT "/m"
 #define SIM_PATH_MAX 400
+#define SIM_NAME_MAX 64
 
 /* What a schedule lets happen. */
 struct sim {
@@ -102,7 +103,7 @@ struct mpath {
 	uint64_t size_bytes;
 	struct mpath *src; /* what it was last copied from, since nothing else was done to it */
 	unsigned doubt;
-	unsigned ver;  /* counts changes: rises when one begins and when it ends */
+	unsigned ver;  /* model_seq of its last change: when one begins and when it ends */
 	unsigned busy; /* calls under way that change it */
 	unsigned writers; /* open for writing */
 	unsigned life; /* rises when the name becomes another file */
@@ -121,6 +122,8 @@ struct effect {
 };
 
 extern struct mpath *model_paths;
+extern unsigned model_seq;
+void model_changed(struct mpath *m);
 struct mpath *model_get(const char *path); /* made if need be */
 struct mpath *model_parent(const struct mpath *m); /* NULL for the root */
 bool model_is_child(const struct mpath *m, const char *dir);
@@ -176,6 +179,7 @@ struct proc *proc_new(void (*script)(struct proc *p), const char *exe);
 void proc_arg(struct proc *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void proc_start(struct proc *p, int64_t delay_ms);
 void proc_sleep(struct proc *p, int64_t ms);
+void proc_wait(struct proc *p); /* until its timer is set by somebody */
 void proc_hold(struct proc *p, struct node *n);
 void proc_let_go(struct proc *p, struct node *n);
 void proc_kill(struct proc *p);
@@ -193,7 +197,7 @@ enum kop {
 struct knode {
 	struct node *node;
 	char path[SIM_PATH_MAX];
-	char name[64];
+	char name[SIM_NAME_MAX];
 	bool dir;
 	uint64_t ino, size_bytes;
 	double timeout_s;
@@ -219,7 +223,7 @@ struct kcall {
 	struct proc *proc;
 	enum kop op;
 	struct mpath *m, *m2;
-	unsigned ver, ver2;
+	unsigned ver, ver2, seq;
 	bool changes;
 	unsigned replies;
 	int errnum;

@@ -1,0 +1,46 @@
+/*
+ * The ledger of a mount: the failed operations of late, for `s3bulkfsctl errors` (contract C8). The
+ * oldest give way beyond the bound, and are counted. Core thread only.
+ */
+#ifndef NS_NS_LEDGER_H
+#define NS_NS_LEDGER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "s3/s3.h"
+#include "util/bytes.h"
+
+#define LEDGER_MAX 1000
+
+struct ns_failure {
+	uint64_t seq;	  /* from 1, in the order of their coming */
+	int64_t time_ms;  /* since 1970 */
+	const char *what; /* "copy", "removal", ...; a literal */
+	const char *path; /* from the mount point, "/a/b" */
+	struct bytes key;
+	struct s3_err err;
+	const char *command; /* of the walk it belongs to; "" when unknown */
+	pid_t pid;	     /* 0: unknown */
+	uint64_t walk_id;    /* 0: of no walk */
+	bool deferred;	     /* the call that asked for it had been answered with success */
+};
+
+struct ledger {
+	struct ns_failure *ring; /* made at the first failure */
+	uint64_t seq;		 /* of the last one; those above seq - LEDGER_MAX are kept */
+	uint64_t deferred_seq;	 /* of the last deferred one */
+};
+
+/* Takes it down; everything is copied, `seq` and `time_ms` are filled in. */
+void ledger_add(struct ledger *ledger, const struct ns_failure *failure);
+/* Calls `fn` for each one that is kept and newer than `after_seq`, oldest first, until it says no. */
+void ledger_each(const struct ledger *ledger, uint64_t after_seq,
+	bool (*fn)(void *ctx, const struct ns_failure *failure), void *ctx);
+/* How many of those after `after_seq` are no longer kept. */
+uint64_t ledger_lost(const struct ledger *ledger, uint64_t after_seq);
+void ledger_clear(struct ledger *ledger);
+
+#endif

@@ -1,0 +1,608 @@
+/*
+ * System calls of simulated processes, turned into calls of the name space as the kernel does it: path
+ * by path, with the locks of the VFS (a directory is locked for each change in it and shared by
+ * lookups and readdir). One thread. Calls are kept until the schedule ends: a second answer is seen.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "sim.h"
+#include "util/clk.h"
+#include "util/mem.h"
+
+#define LOCKS_MAX 64
+
+static struct kcall *calls;
+static struct lock {
+	const struct node *dir;
+	unsigned readers;
+	bool writer;
+} locks[LOCKS_MAX];
+
+void kernel_clear(void)
+{
+	struct kcall *k;
+
+	while ((k = calls)) {
+		calls = k->older;
+		free(k->call.name);
+		free(k->call.name2);
+		free(k);
+	}
+	memset(locks, 0, sizeof(locks));
+}
+
+/* ---- locks of directories ---- */
+
+static bool try_lock(const struct node *dir, bool exclusive)
+{
+	struct lock *l, *spare = NULL;
+
+	for (l = locks; l < locks + LOCKS_MAX; l++) {
+		if (l->dir == dir)
+			break;
+		if (!l->dir)
+			spare = l;
+	}
+	if (l == locks + LOCKS_MAX) {
+		l = spare;
+		*l = (struct lock){.dir = dir};
+	}
+	if (l->writer || (exclusive && l->readers))
+		return false;
+	l->writer = exclusive;
+	l->readers += !exclusive;
+	return true;
+}
+
+static void unlock(const struct node *dir, bool exclusive)
+{
+	struct lock *l;
+
+	for (l = locks; l->dir != dir; l++)
+		;
+	if (exclusive)
+		l->writer = false;
+	else
+		l->readers--;
+	if (!l->readers)
+		l->dir = NULL;
+}
+
+static void lock(struct proc *p, const struct node *dir, bool exclusive)
+{
+	int64_t ms = 1;
+
+	while (!try_lock(dir, exclusive)) {
+		proc_sleep(p, ms);
+		ms = ms < 500 ? ms * 2 : ms;
+	}
+}
+
+static void lock_both(struct proc *p, const struct node *a, const struct node *b)
+{
+	for (;;) {
+		lock(p, a, true);
+		if (a == b || try_lock(b, true))
+			return;
+		unlock(a, true);
+		proc_sleep(p, 1 + sim_below(20));
+	}
+}
+
+/* ---- calls ---- */
+
+static void replied(struct ns_call *c, int errnum)
+{
+	struct kcall *k = (struct kcall *)c;
+	struct proc *p = k->proc;
+	size_t i;
+
+	if (k->replies++)
+		sim_fail("a call was answered twice (%d)", k->op);
+	if (errnum < 0)
+		sim_fail("a call was answered with %d", errnum);
+	k->errnum = errnum;
+	for (i = 0; !errnum && k->op == K_READ && i < c->run_count; i++) {
+		p->read_data = mem_resize(p->read_data, p->read_len + c->runs[i].len + 1, 1);
+		memcpy(p->read_data + p->read_len, c->runs[i].ptr, c->runs[i].len);
+		p->read_len += c->runs[i].len;
+	}
+	check_reply(k);
+	if (p->waiting) {
+		p->waiting = false;
+		sim_loop_now(sim.loop, &p->timer);
+	}
+}
+
+static struct kcall *call_new(struct proc *p, enum kop op, const struct knode *at, const char *name)
+{
+	struct kcall *k = mem_zalloc(sizeof(*k));
+	char path[SIM_PATH_MAX];
+
+	k->older = calls;
+	calls = k;
+	k->op = op;
+	k->proc = p;
+	k->call.tid = p->tid;
+	k->call.reply = replied;
+	k->call.node = at->node;
+	snprintf(path, sizeof(path), "%s", at->path);
+	if (name) {
+		k->call.name = mem_strdup(name);
+		snprintf(path, sizeof(path), "%s/%s", at->path[1] ? at->path : "", name);
+	}
+	k->m = model_get(path);
+	return k;
+}
+
+static int run(struct kcall *k, void (*start)(struct ns_call *call))
+{
+	struct proc *p = k->proc;
+
+	check_begin(k);
+	p->call = k;
+	start(&k->call);
+	if (!k->replies && p->killed)
+		ns_interrupt(&k->call);
+	while (!k->replies) {
+		p->waiting = true;
+		proc_wait(p);
+	}
+	p->call = NULL;
+	return k->errnum;
+}
+
+/* Programs take their time between calls, though not much. */
+static bool pause_before(struct proc *p)
+{
+	if (sim_chance(40))
+		proc_sleep(p, (int64_t)sim_below(sim_chance(95) ? 4 : 400));
+	return p->killed;
+}
+
+static void entry(const struct kcall *k, const struct knode *dir, const char *name,
+	struct knode *ret)
+{
+	const struct stat *st = &k->call.attr.st;
+
+	proc_hold(k->proc, k->call.result);
+	*ret = (struct knode){.node = k->call.result, .dir = S_ISDIR(st->st_mode),
+		.ino = st->st_ino, .size_bytes = (uint64_t)st->st_size};
+	snprintf(ret->path, sizeof(ret->path), "%s/%s", dir->path[1] ? dir->path : "", name);
+	snprintf(ret->name, sizeof(ret->name), "%s", name);
+}
+
+static int lookup_locked(struct proc *p, const struct knode *dir, const char *name,
+	struct knode *ret)
+{
+	struct kcall *k = call_new(p, K_LOOKUP, dir, name);
+	int r = run(k, ns_lookup);
+
+	if (!r)
+		entry(k, dir, name, ret);
+	return r;
+}
+
+int k_lookup(struct proc *p, const struct knode *dir, const char *name, struct knode *ret)
+{
+	int r;
+
+	if (pause_before(p))
+		return EINTR;
+	lock(p, dir->node, false);
+	r = lookup_locked(p, dir, name, ret);
+	unlock(dir->node, false);
+	return r;
+}
+
+static struct knode root(void)
+{
+	return (struct knode){.node = ns_root(sim.volume), .path = "/", .dir = true, .ino = 1};
+}
+
+int k_resolve(struct proc *p, const char *path, struct knode *ret)
+{
+	*ret = root();
+	while (*path) {
+		struct knode at = *ret;
+		char name[64];
+		size_t n;
+		int r;
+
+		path += *path == '/';
+		n = strcspn(path, "/");
+		if (!n)
+			continue;
+		snprintf(name, sizeof(name), "%.*s", (int)n, path);
+		path += n;
+		if (!at.dir)
+			return ENOTDIR;
+		r = k_lookup(p, &at, name, ret);
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+int k_parent(struct proc *p, const char *path, struct knode *ret, const char **ret_name)
+{
+	char up[SIM_PATH_MAX];
+
+	*ret_name = strrchr(path, '/') + 1;
+	snprintf(up, sizeof(up), "%.*s", (int)(*ret_name - path), path);
+	return k_resolve(p, up, ret);
+}
+
+int k_getattr(struct proc *p, struct knode *n)
+{
+	struct kcall *k;
+	int r;
+
+	if (pause_before(p))
+		return EINTR;
+	k = call_new(p, K_GETATTR, n, NULL);
+	r = run(k, ns_getattr);
+	if (!r)
+		n->size_bytes = (uint64_t)k->call.attr.st.st_size;
+	return r;
+}
+
+/* ---- directories ---- */
+
+static bool fill(struct ns_call *c, const char *name, struct node *n, const struct ns_attr *attr,
+	uint64_t next_offset)
+{
+	struct kcall *k = (struct kcall *)c;
+	struct knode *e;
+
+	if (!k->room)
+		return false;
+	k->room--;
+	k->next_offset = next_offset;
+	if (!n)
+		return true;
+	if (k->count == k->cap) {
+		k->cap = k->cap ? 2 * k->cap : 8;
+		k->entries = mem_resize(k->entries, k->cap, sizeof(*k->entries));
+	}
+	e = &k->entries[k->count++];
+	*e = (struct knode){.node = n, .dir = S_ISDIR(attr->st.st_mode), .ino = attr->st.st_ino,
+		.size_bytes = (uint64_t)attr->st.st_size, .timeout_s = attr->entry_timeout_s,
+		.at_ms = clk_mono_ms()};
+	snprintf(e->path, sizeof(e->path), "%s/%s", k->m->path[1] ? k->m->path : "", name);
+	snprintf(e->name, sizeof(e->name), "%s", name);
+	proc_hold(k->proc, n);
+	return true;
+}
+
+static void start_readdir(struct ns_call *c)
+{
+	ns_readdir(c, fill, true);
+}
+
+static int by_ino(const void *a, const void *b)
+{
+	const struct knode *x = a, *y = b;
+
+	return (x->ino > y->ino) - (x->ino < y->ino);
+}
+
+static int read_entries(struct proc *p, const struct knode *dir, struct ns_dir_handle *handle,
+	struct knode **list, size_t *count)
+{
+	uint64_t offset = 0;
+	int r;
+
+	for (;;) {
+		struct kcall *k;
+		unsigned room = 2 + sim_below(12);
+
+		if (pause_before(p))
+			return EINTR;
+		k = call_new(p, K_READDIR, dir, NULL);
+		k->call.dir = handle;
+		k->call.offset = offset;
+		k->room = room;
+		lock(p, dir->node, false);
+		r = run(k, start_readdir);
+		unlock(dir->node, false);
+		if (!r && k->count) {
+			*list = mem_resize(*list, *count + k->count, sizeof(**list));
+			memcpy(*list + *count, k->entries, k->count * sizeof(**list));
+			*count += k->count;
+		}
+		free(k->entries);
+		offset = k->next_offset;
+		if (r || k->room == room)
+			return r;
+	}
+}
+
+int k_list(struct proc *p, const struct knode *dir, struct knode **ret, size_t *ret_count)
+{
+	struct listing_check *before;
+	struct kcall *k;
+	size_t before_count;
+	int r;
+
+	*ret = NULL;
+	*ret_count = 0;
+	if (pause_before(p))
+		return EINTR;
+	before_count = check_list_begin(dir->path, &before);
+	k = call_new(p, K_OPENDIR, dir, NULL);
+	r = run(k, ns_opendir);
+	if (!r) {
+		r = read_entries(p, dir, k->call.dir, ret, ret_count);
+		if (!r)
+			check_listed(dir->path, before, before_count, *ret, *ret_count);
+		ns_releasedir(k->call.dir);
+	}
+	free(before);
+	if (*ret_count)
+		qsort(*ret, *ret_count, sizeof(**ret), by_ino);
+	return r;
+}
+
+int k_mkdir(struct proc *p, const struct knode *dir, const char *name, struct knode *ret)
+{
+	struct kcall *k;
+	int r;
+
+	if (pause_before(p))
+		return EINTR;
+	lock(p, dir->node, true);
+	r = lookup_locked(p, dir, name, ret);
+	if (r == ENOENT) {
+		k = call_new(p, K_MKDIR, dir, name);
+		k->changes = true;
+		r = run(k, ns_mkdir);
+		if (!r)
+			entry(k, dir, name, ret);
+	} else if (!r) {
+		r = EEXIST;
+	}
+	unlock(dir->node, true);
+	return r;
+}
+
+/* The kernel has the victim's dentry, or looks it up, and locks it when it is a directory. */
+static int remove_name(struct proc *p, const struct knode *dir, const char *name, bool is_dir)
+{
+	struct knode victim;
+	struct kcall *k;
+	int r = 0;
+
+	if (pause_before(p))
+		return EINTR;
+	lock(p, dir->node, true);
+	if (is_dir || sim_chance(50))
+		r = lookup_locked(p, dir, name, &victim);
+	if (!r && is_dir && !victim.dir)
+		r = ENOTDIR;
+	if (!r) {
+		if (is_dir)
+			lock(p, victim.node, true);
+		k = call_new(p, is_dir ? K_RMDIR : K_UNLINK, dir, name);
+		k->changes = true;
+		r = run(k, is_dir ? ns_rmdir : ns_unlink);
+		if (is_dir)
+			unlock(victim.node, true);
+	}
+	unlock(dir->node, true);
+	return r;
+}
+
+int k_rmdir(struct proc *p, const struct knode *dir, const char *name)
+{
+	return remove_name(p, dir, name, true);
+}
+
+int k_unlink(struct proc *p, const struct knode *dir, const char *name)
+{
+	return remove_name(p, dir, name, false);
+}
+
+int k_rename(struct proc *p, const struct knode *dir, const char *name, const struct knode *dir2,
+	const char *name2)
+{
+	struct kcall *k;
+	struct knode from, to;
+	int r;
+
+	if (pause_before(p))
+		return EINTR;
+	lock_both(p, dir->node, dir2->node);
+	r = lookup_locked(p, dir, name, &from);
+	if (!r)
+		r = lookup_locked(p, dir2, name2, &to);
+	/* rename(2) of a name onto itself changes nothing and is not asked. */
+	if (!r && from.node == to.node) {
+		r = EBUSY;
+	} else if (!r || r == ENOENT) {
+		k = call_new(p, K_RENAME, dir, name);
+		k->call.parent2 = dir2->node;
+		k->call.name2 = mem_strdup(name2);
+		k->m2 = call_new(p, K_RENAME, dir2, name2)->m;
+		k->changes = true;
+		r = run(k, ns_rename);
+	}
+	if (dir->node != dir2->node)
+		unlock(dir2->node, true);
+	unlock(dir->node, true);
+	return r;
+}
+
+/* ---- files ---- */
+
+int k_create(struct proc *p, const struct knode *dir, const char *name, struct kfile *f)
+{
+	struct kcall *k;
+	int r;
+
+	if (pause_before(p))
+		return EINTR;
+	lock(p, dir->node, true);
+	r = lookup_locked(p, dir, name, &f->at);
+	if (r == ENOENT) {
+		k = call_new(p, K_CREATE, dir, name);
+		k->call.flags = O_WRONLY | O_CREAT | O_EXCL;
+		k->changes = true;
+		k->kfile = f;
+		*f = (struct kfile){.writes = true};
+		r = run(k, ns_create);
+		if (!r) {
+			entry(k, dir, name, &f->at);
+			f->handle = k->call.file;
+			f->hash = content_hash("", 0);
+		}
+	} else if (!r) {
+		r = EEXIST;
+	}
+	unlock(dir->node, true);
+	return r;
+}
+
+int k_open(struct proc *p, const struct knode *n, unsigned flags, struct kfile *f)
+{
+	struct kcall *k;
+	int r;
+
+	if (pause_before(p))
+		return EINTR;
+	*f = (struct kfile){.at = *n, .writes = (flags & O_ACCMODE) != O_RDONLY};
+	k = call_new(p, K_OPEN, n, NULL);
+	k->call.flags = flags;
+	k->kfile = f;
+	k->changes = flags & O_TRUNC;
+	r = run(k, ns_open);
+	if (!r) {
+		f->handle = k->call.file;
+		f->hash = content_hash("", 0);
+	}
+	return r;
+}
+
+int k_read_all(struct proc *p, struct kfile *f)
+{
+	uint64_t offset = 0;
+	int r = 0;
+
+	p->read_len = 0;
+	for (;;) {
+		struct kcall *k;
+
+		if (pause_before(p))
+			return EINTR;
+		k = call_new(p, K_READ, &f->at, NULL);
+		k->call.file = f->handle;
+		k->call.offset = offset;
+		k->call.size = 1 + sim_below(200);
+		r = run(k, ns_read);
+		if (r || p->read_len == offset)
+			break;
+		offset = p->read_len;
+	}
+	if (!r)
+		check_read(f, p->read_data, p->read_len);
+	return r;
+}
+
+int k_write(struct proc *p, struct kfile *f, uint64_t offset, const char *data, size_t len)
+{
+	while (len) {
+		struct kcall *k;
+		int r;
+
+		if (pause_before(p))
+			return EINTR;
+		k = call_new(p, K_WRITE, &f->at, NULL);
+		k->call.file = f->handle;
+		k->call.offset = offset;
+		k->call.data = data;
+		k->call.size = 1 + sim_below((unsigned)len);
+		f->hash = HASH_ANY; /* until all of it is there */
+		r = run(k, ns_write);
+		if (r)
+			return r;
+		if (!k->call.done_bytes || k->call.done_bytes > len)
+			sim_fail("a write of %zu bytes wrote %zu", len, k->call.done_bytes);
+		offset += k->call.done_bytes;
+		data += k->call.done_bytes;
+		len -= k->call.done_bytes;
+	}
+	return 0;
+}
+
+int k_copy(struct proc *p, struct kfile *from, struct kfile *to)
+{
+	uint64_t done = 0;
+
+	/* The kernel answers from the size that it knows when nothing is left. */
+	while (done < from->at.size_bytes) {
+		struct kcall *k;
+		int r;
+
+		if (pause_before(p))
+			return EINTR;
+		k = call_new(p, K_COPY, &to->at, NULL);
+		k->call.file = from->handle;
+		k->call.file2 = to->handle;
+		k->call.offset = k->call.offset2 = done;
+		k->call.size = sim_chance(90) ? (size_t)1 << 40 : 1 + sim_below(100);
+		r = run(k, ns_copy);
+		if (r)
+			return r;
+		if (!k->call.done_bytes)
+			break;
+		done += k->call.done_bytes;
+	}
+	to->size_bytes = done;
+	return 0;
+}
+
+static int flush(struct proc *p, struct kfile *f, enum kop op)
+{
+	struct kcall *k = call_new(p, op, &f->at, NULL);
+
+	k->m = f->m;
+	k->call.file = f->handle;
+	k->kfile = f;
+	k->changes = f->dirty && f->life == f->m->life;
+	return run(k, op == K_FLUSH ? ns_flush : ns_fsync);
+}
+
+int k_fsync(struct proc *p, struct kfile *f)
+{
+	return pause_before(p) ? EINTR : flush(p, f, K_FSYNC);
+}
+
+int k_fsyncdir(struct proc *p, const struct knode *dir)
+{
+	if (pause_before(p))
+		return EINTR;
+	return run(call_new(p, K_FSYNCDIR, dir, NULL), ns_fsyncdir);
+}
+
+int k_close(struct proc *p, struct kfile *f)
+{
+	int r = 0;
+
+	if (f->writes) {
+		pause_before(p);
+		r = flush(p, f, K_FLUSH);
+	}
+	if (f->writes && f->m && f->dirty && f->life == f->m->life) {
+		/* It was not stored; an older object may be back. */
+		model_doubt(f->m, DOUBT_FAILED);
+		model_changed(f->m);
+	}
+	if (f->writes)
+		f->m->writers--;
+	ns_release(f->handle);
+	f->handle = NULL;
+	return r;
+}
