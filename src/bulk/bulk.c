@@ -64,6 +64,7 @@ struct bulk_target *bulk_target_new(
 	TAILQ_INIT(&t->deletes);
 	t->deletes_timer.fire = deletes_late;
 	t->pace_timer.fire = pace_over;
+	t->batch_max = S3_DELETE_MAX;
 	t->next = b->targets;
 	b->targets = t;
 	loop_add_hook(b->loop, pump_hook, t);
@@ -164,14 +165,31 @@ static void again(struct loop_timer *timer)
 		TAILQ_INSERT_HEAD(&op->target->ready, op, link);
 }
 
-bool bulk_try_again(struct bulk_op *op, const struct s3_err *err)
+/*
+ * The window already sends less when it is refused, so one operation need not wait as long as a client
+ * without one would; and however many times it is refused, it is not given up before the deadline.
+ */
+static const struct s3_retry_policy policy = {
+	.attempts_max = 10,
+	.throttled_max = 10000,
+	.deadline_ms = 15 * 60 * 1000,
+	.base_ms = 100,
+	.throttled_base_ms = 100,
+	.cap_ms = 5000,
+};
+
+bool bulk_try_again(struct bulk_op *op, const struct s3_err *err, int64_t *same_ms)
 {
 	struct bulk *b = op->target->bulk;
 	int64_t delay_ms =
-		s3_retry_next(&op->retry, &s3_retry_default, err, clk_mono_ms(), &b->rng);
+		s3_retry_next(&op->retry, &policy, err, clk_mono_ms(), &b->rng);
 
 	if (delay_ms < 0)
 		return false;
+	if (same_ms && *same_ms >= 0)
+		delay_ms = *same_ms;
+	else if (same_ms)
+		*same_ms = delay_ms;
 	op->timer.fire = again;
 	loop_timer_set(b->loop, &op->timer, delay_ms);
 	return true;
@@ -191,7 +209,7 @@ static void put_done(void *ctx, const struct s3_err *err, const struct s3_put_re
 	struct bulk_op *op = ctx;
 
 	bulk_landed(op->target, 1, op->launched_seq, op->launched_ms, err);
-	if (err->cls != S3_OK && bulk_try_again(op, err))
+	if (err->cls != S3_OK && bulk_try_again(op, err, NULL))
 		return;
 	if (err->cls == S3_OK && result->etag.len < sizeof(op->etag)) {
 		memcpy(op->etag, result->etag.ptr, result->etag.len);

@@ -13,6 +13,9 @@
 #define QUIET_MS 150
 /* A batch occupies S3 about as much as this many single requests. */
 #define KEYS_PER_WEIGHT 50
+/* A refused batch is one of many keys refused: the next ones are smaller, and grow again slowly. */
+#define BATCH_MIN 100
+#define BATCH_GROWTH 50
 
 struct batch {
 	struct bulk_target *target;
@@ -45,6 +48,7 @@ static void batch_done(
 	struct batch *b = ctx;
 	struct bulk_target *t = b->target;
 	const struct s3_err *verdict = err;
+	int64_t delay_ms = -1;
 	size_t i;
 
 	/* One throttled key is a throttling event of the partition. */
@@ -52,14 +56,18 @@ static void batch_done(
 		if (key_errs[i].cls == S3_THROTTLED)
 			verdict = &key_errs[i];
 	bulk_landed(t, b->weight, b->seq, b->launched_ms, verdict);
+	if (verdict->cls == S3_THROTTLED)
+		t->batch_max = b->count / 2 > BATCH_MIN ? (unsigned)b->count / 2 : BATCH_MIN;
+	else if (t->batch_max < S3_DELETE_MAX)
+		t->batch_max += BATCH_GROWTH;
 	for (i = 0; i < b->count; i++) {
 		const struct s3_err *e = err->cls == S3_OK ? &key_errs[i] : err;
 
-		if (e->cls != S3_OK && bulk_try_again(b->ops[i], e))
+		/* What is to be tried again comes back together, to be a batch again. */
+		if (e->cls != S3_OK && bulk_try_again(b->ops[i], e, &delay_ms))
 			continue;
 		bulk_finish(b->ops[i], e);
 	}
-	/* Keys to be tried again come back one by one through their timers and gather anew. */
 	free(b);
 }
 
@@ -76,13 +84,13 @@ static size_t batch_fit(const struct bulk_target *t, bool *full)
 
 	TAILQ_FOREACH (op, &t->deletes, link) {
 		bytes += s3_delete_weight(op->key);
-		if (count == S3_DELETE_MAX || (count && bytes > S3_DELETE_BYTES_MAX)) {
+		if (count == t->batch_max || (count && bytes > S3_DELETE_BYTES_MAX)) {
 			*full = true;
 			return count;
 		}
 		count++;
 	}
-	*full = count == S3_DELETE_MAX;
+	*full = count == t->batch_max;
 	return count;
 }
 
@@ -95,7 +103,7 @@ bool delete_launch(struct bulk_target *t)
 
 	if (!t->delete_count)
 		t->deletes_due = false;
-	if (!t->deletes_due && t->delete_count < S3_DELETE_MAX &&
+	if (!t->deletes_due && t->delete_count < t->batch_max &&
 		t->delete_bytes <= S3_DELETE_BYTES_MAX)
 		return false;
 	count = batch_fit(t, &full);

@@ -35,6 +35,7 @@ struct bulk_target {
 	struct bulk_list ready;	  /* copies and puts whose turn it is */
 	struct bulk_list deletes; /* deletes whose turn it is, to be batched */
 	unsigned delete_count;
+	unsigned batch_max; /* keys a batch, up to S3_DELETE_MAX */
 	size_t delete_bytes;
 	bool deletes_due; /* send the last, unfilled batch too */
 	struct loop_timer deletes_timer;
@@ -50,8 +51,11 @@ void order_run(struct bulk *b);	      /* runs who was noted */
 /* bulk.c */
 void bulk_run(struct bulk_op *op); /* its turn has come */
 void bulk_finish(struct bulk_op *op, const struct s3_err *err);
-/* After a failed attempt: queues `op` again (timer) and returns true, or the error is final. */
-bool bulk_try_again(struct bulk_op *op, const struct s3_err *err);
+/*
+ * After a failed attempt: queues `op` again (timer) and returns true, or the error is final. With
+ * `same_ms`, all that are queued again by calls with it come back at the same time (-1 at first).
+ */
+bool bulk_try_again(struct bulk_op *op, const struct s3_err *err, int64_t *same_ms);
 void bulk_pump(struct bulk_target *t);
 /* An attempt is over: its place in the window is free, and the window learns from the answer. */
 void bulk_landed(struct bulk_target *t, unsigned weight, uint64_t seq, int64_t launched_ms,

@@ -139,14 +139,16 @@ static bool start(struct daemon *d, char *why)
 static int finish(struct daemon *d)
 {
 	uint64_t failures = 0;
+	unsigned signals = fs_signal_count(d->fs);
 
-	while (d->ns && !ns_idle(d->ns)) {
+	/* A signal while this goes on says that it takes too long. */
+	while (d->ns && !ns_idle(d->ns) && fs_signal_count(d->fs) == signals) {
 		ns_drain(d->ns);
 		loop_once(d->loop, 1000);
 	}
 	if (d->ns) {
 		ns_abandon(d->ns);
-		while (!ns_idle(d->ns))
+		while (!ns_idle(d->ns) && fs_signal_count(d->fs) == signals)
 			loop_once(d->loop, 1000);
 		failures = ns_failures(d->ns);
 		ns_close(d->ns);

@@ -1,5 +1,6 @@
 /* The low-level FUSE operations: each decodes a request and hands it to the name space. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/statvfs.h>
 
@@ -28,6 +29,7 @@ static void fs_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	struct fs_req *r = fs_begin(req, parent, REPLY_ENTRY);
 
 	r->call.name = mem_strdup(name);
+	r->need = FS_NEED_X;
 	fs_start(r, ns_lookup);
 }
 
@@ -61,6 +63,7 @@ static void fs_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
 	struct fs_req *r = fs_begin(req, ino, REPLY_ATTR);
 
 	r->call.file = file_of(fi);
+	r->need = fi ? 0 : FS_NEED_WAY;
 	fs_start(r, ns_getattr);
 }
 
@@ -87,6 +90,12 @@ static void fs_setattr(
 			r->call.flags |= map[i].ns;
 	r->call.st = *st;
 	r->call.file = file_of(fi);
+	if (to_set & (FUSE_SET_ATTR_MODE | FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID))
+		r->need |= FS_NEED_OWNER;
+	if (!fi && (to_set & FUSE_SET_ATTR_SIZE))
+		r->need |= FS_NEED_W;
+	if (!fi && (to_set & (FUSE_SET_ATTR_ATIME | FUSE_SET_ATTR_MTIME)))
+		r->need |= to_set & FUSE_SET_ATTR_MTIME_NOW ? FS_NEED_W : FS_NEED_OWNER;
 	fs_start(r, ns_setattr);
 }
 
@@ -96,6 +105,7 @@ static void fs_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t
 
 	(void)mode; /* the mount's options say what modes are */
 	r->call.name = mem_strdup(name);
+	r->need = FS_NEED_W | FS_NEED_X;
 	fs_start(r, ns_mkdir);
 }
 
@@ -104,6 +114,7 @@ static void fs_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 	struct fs_req *r = fs_begin(req, parent, REPLY_ERR);
 
 	r->call.name = mem_strdup(name);
+	r->need = FS_NEED_W | FS_NEED_X;
 	fs_start(r, ns_unlink);
 }
 
@@ -112,6 +123,7 @@ static void fs_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 	struct fs_req *r = fs_begin(req, parent, REPLY_ERR);
 
 	r->call.name = mem_strdup(name);
+	r->need = FS_NEED_W | FS_NEED_X;
 	fs_start(r, ns_rmdir);
 }
 
@@ -124,6 +136,7 @@ static void fs_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_
 	r->call.parent2 = fs_node(fuse_req_userdata(req), newparent);
 	r->call.name2 = mem_strdup(newname);
 	r->call.flags = flags;
+	r->need = r->need2 = FS_NEED_W | FS_NEED_X;
 	fs_start(r, ns_rename);
 }
 
@@ -153,12 +166,24 @@ static void fs_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t
 	fuse_reply_err(req, EPERM);
 }
 
+static unsigned open_need(int flags)
+{
+	unsigned need = flags & O_TRUNC ? FS_NEED_W : 0;
+
+	if ((flags & O_ACCMODE) != O_WRONLY)
+		need |= FS_NEED_R;
+	if ((flags & O_ACCMODE) != O_RDONLY)
+		need |= FS_NEED_W;
+	return need;
+}
+
 static void fs_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct fs_req *r = fs_begin(req, ino, REPLY_OPEN);
 
 	r->fi = *fi;
 	r->call.flags = (unsigned)fi->flags;
+	r->need = open_need(fi->flags);
 	fs_start(r, ns_open);
 }
 
@@ -171,6 +196,7 @@ static void fs_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_
 	r->fi = *fi;
 	r->call.flags = (unsigned)fi->flags;
 	r->call.name = mem_strdup(name);
+	r->need = FS_NEED_W | FS_NEED_X;
 	fs_start(r, ns_create);
 }
 
@@ -226,6 +252,7 @@ static void fs_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
 	struct fs_req *r = fs_begin(req, ino, REPLY_OPENDIR);
 
 	r->fi = *fi;
+	r->need = FS_NEED_R;
 	fs_start(r, ns_opendir);
 }
 
@@ -263,7 +290,8 @@ static void fs_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info 
 {
 	(void)ino;
 	fuse_reply_err(req, 0);
-	ns_releasedir((struct ns_dir_handle *)(uintptr_t)fi->fh);
+	if (fi->fh)
+		ns_releasedir((struct ns_dir_handle *)(uintptr_t)fi->fh);
 }
 
 static void fs_fsyncdir(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi)
@@ -271,6 +299,21 @@ static void fs_fsyncdir(fuse_req_t req, fuse_ino_t ino, int datasync, struct fus
 	(void)datasync;
 	(void)fi;
 	fs_start(fs_begin(req, ino, REPLY_ERR), ns_fsyncdir);
+}
+
+/* access(2) and chdir(2), where the kernel does not decide itself. */
+static void fs_access(fuse_req_t req, fuse_ino_t ino, int mask)
+{
+	const struct fs *fs = fuse_req_userdata(req);
+	struct fs_req *r;
+
+	if (!fs->attacher) {
+		fuse_reply_err(req, ENOSYS); /* no need to ask again */
+		return;
+	}
+	r = fs_begin(req, ino, REPLY_ERR);
+	r->need = FS_NEED_WAY | ((unsigned)mask & (FS_NEED_R | FS_NEED_W | FS_NEED_X));
+	fs_start(r, fs_start_access);
 }
 
 /* A bucket has no size of its own: the numbers only have to be large and constant. */
@@ -334,6 +377,7 @@ const struct fuse_lowlevel_ops fs_ops = {
 	.readdirplus = fs_readdirplus,
 	.releasedir = fs_releasedir,
 	.fsyncdir = fs_fsyncdir,
+	.access = fs_access,
 	.statfs = fs_statfs,
 	.copy_file_range = fs_copy_file_range,
 };

@@ -14,12 +14,14 @@
 
 struct node *fs_node(const struct fs *fs, fuse_ino_t ino)
 {
-	return ino == FUSE_ROOT_ID ? ns_root(fs->volume) : (struct node *)(uintptr_t)ino;
+	if (ino != FUSE_ROOT_ID)
+		return (struct node *)(uintptr_t)ino;
+	return fs->volume ? ns_root(fs->volume) : NULL;
 }
 
 fuse_ino_t fs_ino(const struct fs *fs, const struct node *n)
 {
-	return n == ns_root(fs->volume) ? FUSE_ROOT_ID : (fuse_ino_t)(uintptr_t)n;
+	return fs->volume && n == ns_root(fs->volume) ? FUSE_ROOT_ID : (fuse_ino_t)(uintptr_t)n;
 }
 
 static struct fuse_entry_param entry_of(
@@ -151,9 +153,15 @@ static void interrupted(fuse_req_t req, void *data)
 void fs_start(struct fs_req *r, void (*start)(struct ns_call *call))
 {
 	bool answered = false;
+	int errnum = fs_permit(r);
 
 	r->answered = &answered;
-	start(&r->call);
+	if (errnum)
+		r->call.reply(&r->call, errnum);
+	else if (!r->call.node)
+		fs_hub_start(r, start);
+	else
+		start(&r->call);
 	if (answered)
 		return;
 	r->answered = NULL;

@@ -41,7 +41,12 @@ static void signal_came(struct loop_fd *fd)
 
 	if (read(fd->fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
 		return;
+	fs->signal_count++;
 	log_info("signal %u: unmounting", info.ssi_signo);
+	if (fs->on_signal) {
+		fs->on_signal(fs->signal_ctx);
+		return;
+	}
 	fuse_session_exit(fs->session);
 	loop_stop(fs->loop);
 }
@@ -82,6 +87,7 @@ static struct fuse_session *session_new(struct fs *fs, const struct fs_config *c
 	struct fuse_args args = FUSE_ARGS_INIT(0, NULL);
 	struct fuse_session *se = NULL;
 
+	/* A shared session is mounted by fs_attach.c, with options of its own. */
 	buf_adds(&options, "subtype=s3bulkfs,fsname=");
 	add_escaped(&options, config->source);
 	if (config->check_permissions)
@@ -97,15 +103,31 @@ static struct fuse_session *session_new(struct fs *fs, const struct fs_config *c
 	return se;
 }
 
+/* Requests come in from now on. */
+static bool session_begin(struct fs *fs, char *why, size_t why_size)
+{
+	int fd = fuse_session_fd(fs->session);
+
+	fs->notifier = notifier_new(fs->session);
+	if (!fs->notifier || watch_signals(fs) < 0 ||
+		fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) < 0 ||
+		loop_set_source(fs->loop, poll_requests, fs, fd) < 0) {
+		snprintf(why, why_size, "cannot start the session: %m");
+		return false;
+	}
+	ns_on_stale(fs->ns, stale, fs);
+	return true;
+}
+
 struct fs *fs_mount(struct loop *loop, struct ns *ns, struct ns_volume *volume,
 	const struct fs_config *config, char *why, size_t why_size)
 {
 	struct fs *fs = mem_zalloc(sizeof(*fs));
-	int fd;
 
 	fs->loop = loop;
 	fs->ns = ns;
 	fs->volume = volume;
+	fs->hub = config->hub;
 	fs->signals.fd = -1;
 	fs->session = session_new(fs, config);
 	if (!fs->session) {
@@ -122,17 +144,51 @@ struct fs *fs_mount(struct loop *loop, struct ns *ns, struct ns_volume *volume,
 		return NULL;
 	}
 	fs->mounted = true;
-	fd = fuse_session_fd(fs->session);
-	fs->notifier = notifier_new(fs->session);
-	if (!fs->notifier || watch_signals(fs) < 0 ||
-		fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) < 0 ||
-		loop_set_source(loop, poll_requests, fs, fd) < 0) {
-		snprintf(why, why_size, "cannot start the session: %m");
+	if (!session_begin(fs, why, why_size)) {
 		fs_unmount(fs);
 		return NULL;
 	}
-	ns_on_stale(ns, stale, fs);
 	return fs;
+}
+
+struct fs *fs_share(struct loop *loop, struct ns *ns, void (*on_signal)(void *ctx), void *ctx,
+	char *why, size_t why_size)
+{
+	struct fs_config config = {.source = "s3bulkfs"};
+	struct fs *fs = mem_zalloc(sizeof(*fs));
+	char path[32];
+
+	fs->loop = loop;
+	fs->ns = ns;
+	fs->on_signal = on_signal;
+	fs->signal_ctx = ctx;
+	fs->signals.fd = -1;
+	fs->attacher = attacher_new(fs, why, why_size);
+	fs->session = fs->attacher ? session_new(fs, &config) : NULL;
+	if (!fs->session) {
+		if (fs->attacher)
+			snprintf(why, why_size, "libfuse makes no session");
+		fs_unmount(fs);
+		return NULL;
+	}
+	/* The form in which libfuse takes over what is mounted already: fuse_session_mount(). */
+	snprintf(path, sizeof(path), "/dev/fd/%d", attacher_device_fd(fs->attacher));
+	if (fuse_session_mount(fs->session, path)) {
+		snprintf(why, why_size, "libfuse does not take the session over");
+		fs_unmount(fs);
+		return NULL;
+	}
+	fs->mounted = true;
+	if (!session_begin(fs, why, why_size)) {
+		fs_unmount(fs);
+		return NULL;
+	}
+	return fs;
+}
+
+unsigned fs_signal_count(const struct fs *fs)
+{
+	return fs ? fs->signal_count : 0;
 }
 
 void fs_unmount(struct fs *fs)
@@ -150,6 +206,7 @@ void fs_unmount(struct fs *fs)
 	notifier_free(fs->notifier);
 	if (fs->session)
 		fuse_session_destroy(fs->session);
+	attacher_free(fs->attacher);
 	free(fs->buf.mem);
 	free(fs);
 }

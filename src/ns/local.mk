@@ -2,19 +2,27 @@ noinst_LIBRARIES += src/ns/libns.a
 src_ns_libns_a_SOURCES = \
 	src/ns/ns.c src/ns/ns.h src/ns/ns_int.h \
 	src/ns/ns_accept.c \
+	src/ns/ns_access.c \
 	src/ns/ns_cmd.c \
 	src/ns/ns_content.c \
 	src/ns/ns_dir.c \
 	src/ns/ns_etag.c \
 	src/ns/ns_file.c \
+	src/ns/ns_flat.c \
 	src/ns/ns_flush.c \
-	src/ns/ns_list.c \
+	src/ns/ns_ledger.c src/ns/ns_ledger.h \
+	src/ns/ns_list.c src/ns/ns_list.h \
 	src/ns/ns_lookup.c \
+	src/ns/ns_merge.c \
 	src/ns/ns_name.c \
 	src/ns/ns_node.c \
+	src/ns/ns_probe.c \
 	src/ns/ns_proc.c \
+	src/ns/ns_procstat.c \
 	src/ns/ns_read.c \
 	src/ns/ns_remove.c \
+	src/ns/ns_run.c \
+	src/ns/ns_status.c \
 	src/ns/ns_upload.c \
 	src/ns/ns_walk.c \
 	src/ns/ns_write.c

@@ -15,7 +15,10 @@ struct ns *ns_new(struct loop *loop, struct bulk *bulk, const struct ns_config *
 	ns->bulk = bulk;
 	ns->config = *config;
 	ns->config.spool_dir = mem_strdup(config->spool_dir);
+	LIST_INIT(&ns->file_handles);
+	LIST_INIT(&ns->dir_handles);
 	TAILQ_INIT(&ns->room_waiters);
+	LIST_INIT(&ns->flats);
 	TAILQ_INIT(&ns->write_waiters);
 	return ns;
 }
@@ -91,7 +94,11 @@ void ns_free(struct ns *ns)
 	size_t i;
 
 	ns->stale = NULL;
+	flats_free(ns, NULL);
 	walks_free(ns);
+	file_handles_free(ns);
+	dir_handles_free(ns);
+	members_free(ns);
 	for (i = 0; i < ns->table_size; i++) {
 		struct node *n;
 
@@ -111,6 +118,7 @@ void ns_free(struct ns *ns)
 	while ((v = ns->volumes)) {
 		ns->volumes = v->next;
 		node_unref(v->root);
+		ledger_clear(&v->ledger);
 		free(v->prefix);
 		free(v->mountpoint);
 		free(v);

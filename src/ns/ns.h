@@ -27,6 +27,7 @@ struct ns_dir_handle;
 struct ns_file_handle;
 struct ns_call;
 struct walk;
+struct ledger;
 
 TAILQ_HEAD(ns_call_list, ns_call);
 
@@ -87,6 +88,8 @@ struct ns_config {
 	mode_t file_mode, dir_mode; /* permission bits */
 	double metadata_ttl_s;
 	bool read_only;
+	bool check_access; /* the kernel lets everyone in and checks no mode: ns_permit decides */
+	bool allow_other;  /* with check_access: others than root are let in at all */
 	bool commit_close;	   /* -o commit=close: every call strict */
 	uint64_t part_bytes;	   /* of uploads; 0: 8 MiB */
 	uint64_t write_memory_bytes; /* of data waiting to be uploaded; 0: 64 MiB */
@@ -127,8 +130,22 @@ void ns_interrupt(struct ns_call *call);
 void ns_on_stale(struct ns *ns,
 	void (*stale)(void *ctx, struct node *parent, const char *name, struct node *node), void *ctx);
 
+/* -- who may do what: ns_access.c -- */
+struct ns_who {
+	uid_t uid;
+	gid_t gid;
+	bool (*has_group)(void *ctx, gid_t gid); /* a supplementary group */
+	void *ctx;
+};
+/*
+ * 0, or the positive errno with which the caller is refused: `mask` (as access(2)) of the node itself,
+ * search of every directory above it, and, with `owner`, being its owner. For callers but root.
+ */
+int ns_permit(const struct node *node, const struct ns_who *who, unsigned mask, bool owner);
+
 /* -- names and attributes: ns_lookup.c -- Reply with `result` (a lookup reference) and `attr`. */
 void ns_lookup(struct ns_call *call);  /* node, name */
+void ns_lookup_root(struct ns_call *call); /* node: a volume's root */
 void ns_getattr(struct ns_call *call); /* node; file or NULL */
 void ns_setattr(struct ns_call *call); /* node, flags NS_SET_*, st; file or NULL */
 /* Takes `count` lookup references from the node. No reply. */
@@ -162,6 +179,52 @@ void ns_copy(struct ns_call *call);
 /* -- removing and renaming: ns_remove.c -- */
 void ns_unlink(struct ns_call *call); /* node, name */
 void ns_rename(struct ns_call *call); /* node, name, parent2, name2, flags */
+
+/* -- what people see: ns_status.c, ns_walk.c, ns_ledger.h -- */
+
+struct ns_volume_status {
+	unsigned pending;	   /* accepted operations that are not done */
+	unsigned in_flight;	   /* requests */
+	double window;		   /* how many there may be */
+	uint64_t copies, removals, uploads; /* done */
+	uint64_t throttled;	   /* answers */
+	uint64_t errors, deferred_errors;
+};
+void ns_volume_status(const struct ns_volume *volume, struct ns_volume_status *status);
+
+struct ns_walk_status {
+	uint64_t id;
+	pid_t pid;
+	char command[64];
+	bool run;    /* by s3bulkfsctl run */
+	bool strict; /* its end has passed */
+	bool ended;  /* the process has ended */
+	unsigned pending;
+	uint64_t accepted, done, failed; /* operations; failed: after they were accepted */
+	int errnum;	     /* of the first failure that no call has reported; 0: none */
+	uint64_t left;	     /* operations that are pending or, by what was listed, to come */
+	double rate;	     /* done a second; 0: unknown */
+	double seconds_left; /* -1: unknown */
+};
+void ns_walk_status(struct walk *walk, struct ns_walk_status *status);
+/* Calls `fn` for each walk that has not ended, or has something pending; it must end none. */
+void ns_each_walk(struct ns_volume *volume, void (*fn)(void *ctx, struct walk *walk), void *ctx);
+
+/* The failed operations of the volume: ns_ledger.h. */
+struct ledger *ns_ledger(struct ns_volume *volume);
+/* Replies when nothing is pending at or below the path `name` of the volume whose root is `node`. */
+void ns_settle(struct ns_call *call);
+
+/* -- runs: ns_run.c -- */
+/*
+ * Everything that the descendants of process `pid` do in the volume is deferred from now on, but the
+ * first operation of each kind. NULL: there are too many runs, or the volume is strict.
+ */
+struct walk *ns_run_begin(struct ns_volume *volume, pid_t pid, const char *command);
+/* Replies when everything the run has had accepted is done: 0 or its first failure. `node`: the root. */
+void ns_run_wait(struct walk *run, struct ns_call *call);
+/* It has no members any more; what is pending goes on. `run` is gone. */
+void ns_run_end(struct walk *run);
 
 /* True for a handle that has nothing to flush: the kernel can be told not to ask. */
 bool ns_file_reads_only(const struct ns_file_handle *file);

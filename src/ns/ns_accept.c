@@ -55,10 +55,32 @@ static void accepted_free(struct accepted *a)
 	free((char *)a->op.source_key.ptr);
 	free((char *)a->op.source_etag.ptr);
 	free(a->extra);
+	if (a->data) {
+		a->ns->uploads--;
+		data_free(a->ns, a->data, a->data_cap);
+	}
 	node_unref(a->node);
 	if (a->source)
 		node_unref(a->source);
 	free(a);
+}
+
+static void take_down(const struct accepted *a, const char *path, const struct s3_err *err)
+{
+	char name[64] = "";
+	struct ns_failure f = {.what = a->what,
+		.path = path,
+		.key = a->op.key,
+		.err = *err,
+		.command = name,
+		.pid = a->tid,
+		.deferred = a->deferred};
+
+	if (a->walk)
+		walk_who(a->walk, &f);
+	else if (a->tid)
+		procstat_command(a->tid, name);
+	ledger_add(&a->node->volume->ledger, &f);
 }
 
 static void report(struct accepted *a, const struct s3_err *err)
@@ -70,6 +92,7 @@ static void report(struct accepted *a, const struct s3_err *err)
 	node_path(a->node, &path);
 	log_error("%s of %s failed: %s", a->what, buf_str(&path),
 		s3_err_text(err, text, sizeof(text)));
+	take_down(a, buf_str(&path), err);
 	buf_free(&path);
 	if (!a->deferred)
 		return;
@@ -99,9 +122,13 @@ static void done(struct bulk_op *op, const struct s3_err *err)
 		c->errnum = err->errnum;
 	wake(&a->waiters);
 	wake_node(a->node);
-	for (p = a->node->parent; p && p->parent; p = p->parent)
+	for (p = a->node->parent; p && p->parent; p = p->parent) {
+		/* Nothing below it can come back from S3 any more. */
+		if (!p->live && !p->u.dir->pending)
+			tombs_purge(p->parent);
 		if (p->waiters && !p->u.dir->pending)
 			wake_node(p);
+	}
 	if (p && p->waiters && !p->u.dir->pending)
 		wake_node(p);
 	if (ns->accepted < pending_max(ns) * 9 / 10)
@@ -120,6 +147,7 @@ void accept_op(
 	a->op.done = done;
 	a->walk = w;
 	a->deferred = !c;
+	a->tid = c ? c->tid : 0;
 	a->ns->accepted++;
 	node_pend(a->node, 1);
 	node_touch(a->node);

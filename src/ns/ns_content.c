@@ -73,6 +73,25 @@ void data_free(struct ns *ns, char *data, size_t cap)
 	wake(&ns->write_waiters);
 }
 
+char *content_take_put(struct content *ct, size_t *cap)
+{
+	struct ns *ns = ct->node->volume->ns;
+	size_t used = ct->used;
+	char *data = content_take_data(ct, cap);
+	struct data_head *small;
+
+	if (!data || head_of(data)->mapped || used == *cap)
+		return data;
+	/* It waits, perhaps with thousands of others: only as much memory as it needs. */
+	small = realloc(head_of(data), sizeof(*small) + used);
+	if (!small)
+		return data;
+	ns->write_bytes -= *cap - used;
+	*cap = used;
+	wake(&ns->write_waiters);
+	return (char *)(small + 1);
+}
+
 /* Room on disk is taken at once: a full disk is this write's ENOSPC, never a later SIGBUS. */
 static char *spool_new(struct ns *ns, size_t cap, int *errnum)
 {

@@ -12,7 +12,9 @@
 
 struct ns_dir_handle {
 	struct node *dir; /* a reference */
+	LIST_ENTRY(ns_dir_handle) link;
 	uint64_t last_ino; /* of the entries handed out */
+	char *last_name;
 	bool listed;	   /* the listing that this handle is about has begun */
 	bool told;	   /* the walk knows that it was read to its end */
 };
@@ -28,6 +30,7 @@ void ns_opendir(struct ns_call *c)
 {
 	struct node *n = c->node;
 	struct dir *d = n->u.dir;
+	struct ns_call nobody = {.node = n};
 	struct ns_dir_handle *h;
 	struct walk *w;
 
@@ -38,19 +41,32 @@ void ns_opendir(struct ns_call *c)
 	w = walk_of(n->volume, c);
 	h = mem_zalloc(sizeof(*h));
 	h->dir = node_ref(n);
+	LIST_INSERT_HEAD(&n->volume->ns->dir_handles, h, link);
 	d->handles++;
-	if (!n->unsent && !dir_is_fresh(n, c))
-		dir_list(n);
+	/* A recognised walk lists each directory once; others see what has changed since. */
+	if (!n->unsent)
+		dir_read(n, walk_tgid(n->volume->ns, c),
+			dir_is_fresh(n, walk_is_run(w) ? &nobody : c));
+	if (w)
+		walk_note_root(w, n);
 	d->snapshot_tgid = w ? walk_tgid(n->volume->ns, c) : c->tid;
 	d->snapshot_ms = clk_mono_ms();
 	c->dir = h;
 	c->reply(c, 0);
 }
 
+void dir_handles_free(struct ns *ns)
+{
+	while (!LIST_EMPTY(&ns->dir_handles))
+		ns_releasedir(LIST_FIRST(&ns->dir_handles));
+}
+
 void ns_releasedir(struct ns_dir_handle *h)
 {
 	h->dir->u.dir->handles--;
+	LIST_REMOVE(h, link);
 	node_unref(h->dir);
+	free(h->last_name);
 	free(h);
 }
 
@@ -100,6 +116,7 @@ static bool fill_kids(struct ns_call *c, const struct readdir_work *r, size_t *c
 {
 	struct dir *d = c->node->u.dir;
 	size_t i = kids_after(d, c->offset <= COOKIE_DOTDOT ? 0 : c->offset - 2);
+	const struct node *last = NULL;
 
 	for (; i < d->kid_count; i++) {
 		struct node *n = d->kids[i];
@@ -109,16 +126,21 @@ static bool fill_kids(struct ns_call *c, const struct readdir_work *r, size_t *c
 			continue;
 		node_attr(n, c, &attr);
 		if (!r->fill(c, n->name, n, &attr, n->ino + 2))
-			return false;
+			break;
 		if (r->plus) {
 			n->unvisited = true;
 			if (!n->lookups++)
 				node_ref(n);
 		}
 		c->dir->last_ino = n->ino;
+		last = n;
 		(*count)++;
 	}
-	return true;
+	if (last) {
+		free(c->dir->last_name);
+		c->dir->last_name = mem_strdup(last->name);
+	}
+	return i == d->kid_count;
 }
 
 static void readdir_drop(struct ns_call *c)
@@ -141,7 +163,7 @@ static void readdir_go(struct ns_call *c)
 	size_t count = 0;
 	int errnum = 0;
 
-	if (!d->lister && !d->complete && !c->node->unsent) {
+	if (!d->lister && !d->flat && !d->complete && !c->node->unsent) {
 		if (c->step && (d->list_errnum || c->step >= LIST_TRIES)) {
 			readdir_end(c, d->list_errnum ? d->list_errnum : EBUSY);
 			return;
@@ -149,7 +171,7 @@ static void readdir_go(struct ns_call *c)
 		dir_list(c->node);
 		c->step++;
 	}
-	if (d->lister && !dir_streams(c->node)) {
+	if ((d->lister || d->flat) && !dir_streams(c->node)) {
 		park(c, &d->waiters, readdir_go);
 		return;
 	}
@@ -166,7 +188,7 @@ static void readdir_go(struct ns_call *c)
 		readdir_end(c, 0);
 		return;
 	}
-	if (d->lister) {
+	if (d->lister || d->flat) {
 		park(c, &d->waiters, readdir_go);
 		return;
 	}
@@ -178,7 +200,7 @@ static void readdir_go(struct ns_call *c)
 			walk_passed_end(w);
 		}
 		c->dir->told = true;
-		walk_listed(w, c->node, c->dir->last_ino);
+		walk_listed(w, c->node, c->dir->last_ino, c->dir->last_name);
 	}
 	readdir_end(c, errnum);
 }
@@ -196,6 +218,14 @@ void ns_readdir(struct ns_call *c, ns_fill_fn *fill, bool plus)
 
 /* ---- making ---- */
 
+void dirs_sent(struct node *dir)
+{
+	for (; dir && dir->unsent; dir = dir->parent) {
+		dir->unsent = false;
+		dir->u.dir->marker = MARKER_NO;
+	}
+}
+
 static void marker_settled(struct accepted *a, const struct s3_err *err)
 {
 	struct node *n = a->node;
@@ -203,6 +233,7 @@ static void marker_settled(struct accepted *a, const struct s3_err *err)
 	if (err->cls == S3_OK) {
 		n->unsent = false;
 		n->u.dir->marker = MARKER_YES;
+		dirs_sent(n->parent);
 		n->checked_ms = clk_mono_ms();
 		node_touch(n);
 	} else if (n->unsent && n->live && !n->u.dir->kid_live) {
@@ -260,7 +291,7 @@ void ns_mkdir(struct ns_call *c)
 {
 	struct walk *w = walk_of(c->node->volume, c);
 	int r = name_check(c, c->name);
-	struct node *n;
+	struct node *n, *old;
 
 	if (r || c->node->volume->config.read_only) {
 		c->reply(c, r ? r : EROFS);
@@ -274,8 +305,16 @@ void ns_mkdir(struct ns_call *c)
 		c->reply(c, ENOENT);
 		return;
 	}
+	/* What is still being removed of an older directory of that name must not show in this one. */
+	old = tomb_busy_dir(c->node, BYTES_STR(c->name));
+	if (old) {
+		wait_node(c, old, ns_mkdir);
+		return;
+	}
 	n = dir_make(c);
-	if (walk_is_copy(w) && walk_is_open(w)) {
+	if (w)
+		walk_note_root(w, n);
+	if (walk_is_run(w) || (walk_is_copy(w) && walk_is_open(w))) {
 		walk_note_dir(w, n);
 		reply_entry(c, n);
 		return;
@@ -295,6 +334,14 @@ static void rmdir_settled(struct accepted *a, const struct s3_err *err)
 
 static void rmdir_go(struct ns_call *c);
 
+/* The directory above stays when nothing else is known to be in it, unless the walk removes it, too. */
+static void note_parent(const struct ns_call *c, const struct node *n, struct walk *w)
+{
+	if ((walk_is_remove(w) || walk_is_run(w)) && c->node->parent &&
+		c->node->u.dir->kid_live <= n->live && c->node->u.dir->marker != MARKER_YES)
+		walk_note_dir(w, c->node);
+}
+
 static void rmdir_over(struct ns_call *c)
 {
 	struct node *n = c->work;
@@ -303,6 +350,8 @@ static void rmdir_over(struct ns_call *c)
 	int errnum = c->errnum;
 
 	if (!errnum && last) {
+		if (!n->leaving)
+			note_parent(c, n, w);
 		n->leaving = true;
 		if (walk_barrier(w, c, rmdir_over, &errnum))
 			return;
@@ -314,6 +363,8 @@ static void rmdir_over(struct ns_call *c)
 		dir_changed(n);
 	else if (n->live)
 		node_bury(n);
+	if (!errnum && !last)
+		note_parent(c, n, w);
 	tombs_purge(c->node);
 	c->reply(c, errnum);
 	node_unref(n);
@@ -324,7 +375,8 @@ static void rmdir_empty(struct ns_call *c, struct node *n, struct walk *w)
 {
 	bool last = walk_is_remove(w) && walk_remove_is_last(w, c->node, c->name);
 	bool marker = !n->unsent && n->u.dir->marker != MARKER_NO;
-	bool deferred = walk_is_remove(w) && walk_defers(w, WALK_DELETE) && !last;
+	bool deferred = (walk_is_remove(w) || walk_is_run(w)) && walk_defers(w, WALK_DELETE) &&
+		!last;
 	struct accepted *a;
 
 	c->work = node_ref(n);
@@ -350,6 +402,19 @@ static void rmdir_not_empty(struct ns_call *c, struct walk *w)
 	c->reply(c, errnum ? errnum : ENOTEMPTY);
 }
 
+/* The directory above has been seen to. */
+static void rmdir_kept(struct ns_call *c)
+{
+	struct node *n = node_live(c->node, BYTES_STR(c->name));
+
+	if (c->errnum || !n || n->kind != NODE_DIR)
+		c->reply(c, c->errnum ? c->errnum : ENOENT);
+	else if (n->u.dir->kid_live)
+		c->reply(c, ENOTEMPTY);
+	else
+		rmdir_empty(c, n, walk_of(c->node->volume, c));
+}
+
 static void rmdir_go(struct ns_call *c)
 {
 	struct walk *w = walk_of(c->node->volume, c);
@@ -370,7 +435,7 @@ static void rmdir_go(struct ns_call *c)
 		return;
 	}
 	/* That it is empty must be true now; to a walk it is as it was when the walk listed it. */
-	if (!n->unsent && !(walk_is_remove(w) && fresh) && !(c->step && d->complete && !d->lister)) {
+	if (!n->unsent && !((walk_is_remove(w) || walk_is_run(w)) && fresh) && !(c->step && d->complete && !d->lister)) {
 		if (!d->lister && (d->list_errnum || c->step >= LIST_TRIES) && c->step) {
 			c->reply(c, d->list_errnum ? d->list_errnum : EBUSY);
 			return;
@@ -382,10 +447,17 @@ static void rmdir_go(struct ns_call *c)
 			return;
 		}
 	}
-	if (d->kid_live)
+	if (d->kid_live) {
 		rmdir_not_empty(c, w);
-	else
+	} else if (walk_is_remove(w) || walk_is_run(w)) {
 		rmdir_empty(c, n, w);
+	} else if (d->pending) {
+		/* Strict: what others are still removing below it is gone before it is. */
+		c->step = 0;
+		wait_node(c, n, rmdir_go);
+	} else {
+		keep_parent(c, n, rmdir_kept);
+	}
 }
 
 void ns_rmdir(struct ns_call *c)

@@ -16,6 +16,7 @@ static struct ns_file_handle *handle_new(struct ns_call *c, struct node *n)
 	int mode = (int)c->flags & O_ACCMODE;
 
 	h->node = node_ref(n);
+	LIST_INSERT_HEAD(&n->volume->ns->file_handles, h, link);
 	h->reads = mode != O_WRONLY;
 	h->writes = mode != O_RDONLY;
 	h->tid = c->tid;
@@ -115,6 +116,12 @@ void ns_create(struct ns_call *c)
 	reply_entry(c, n);
 }
 
+void file_handles_free(struct ns *ns)
+{
+	while (!LIST_EMPTY(&ns->file_handles))
+		ns_release(LIST_FIRST(&ns->file_handles));
+}
+
 void ns_release(struct ns_file_handle *h)
 {
 	struct node *n = h->node;
@@ -129,6 +136,7 @@ void ns_release(struct ns_file_handle *h)
 			file_lost(n);
 	}
 	readahead_free(h);
+	LIST_REMOVE(h, link);
 	etag_free(&h->etag);
 	free(h);
 	node_unref(n);

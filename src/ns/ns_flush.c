@@ -27,7 +27,7 @@ void file_lost(struct node *n)
 
 static void file_stored(struct accepted *a)
 {
-	struct node *n = a->node, *p;
+	struct node *n = a->node;
 
 	etag_set(&n->etag, BYTES_STR(a->op.etag));
 	if (a->op.mtime_ms)
@@ -36,10 +36,7 @@ static void file_stored(struct accepted *a)
 	n->archived = false;
 	n->checked_ms = clk_mono_ms();
 	node_touch(n);
-	for (p = n->parent; p && p->unsent; p = p->parent) {
-		p->unsent = false;
-		p->u.dir->marker = MARKER_NO;
-	}
+	dirs_sent(n->parent);
 }
 
 static void copy_settled(struct accepted *a, const struct s3_err *err)
@@ -115,7 +112,8 @@ static void flush_copy(struct ns_call *c, struct content *ct, struct walk *w)
 {
 	struct node *n = c->node;
 	bool last = is_last(c, w);
-	bool deferred = last || (walk_is_copy(w) && walk_defers(w, WALK_COPY));
+	bool deferred = last ||
+		((walk_is_copy(w) || walk_is_run(w)) && walk_defers(w, WALK_COPY));
 	struct accepted *a = accepted_new(n, BULK_COPY, "copy");
 
 	accepted_source(a, ct->base, &ct->base_etag);
@@ -143,10 +141,34 @@ static void put_run(struct accepted *a, struct content *ct)
 	a->settle = upload_settled;
 }
 
-static void flush_put(struct ns_call *c, struct content *ct, struct walk *w)
+/* The operation takes the bytes along: the file is as if S3 had it. */
+static void flush_put_deferred(struct ns_call *c, struct content *ct, struct walk *w)
 {
 	struct accepted *a = accepted_new(c->node, BULK_PUT, "upload");
 
+	put_run(a, ct);
+	a->data = content_take_put(ct, &a->data_cap);
+	if (a->data) {
+		((struct bytes *)a->extra)->ptr = a->data;
+		c->node->volume->ns->uploads++;
+	}
+	a->settle = copy_settled;
+	ct->dirty = ct->created = false;
+	ct->own = true;
+	etag_free(&c->node->etag);
+	accept_op(a, w, NULL, NULL);
+	c->reply(c, 0);
+}
+
+static void flush_put(struct ns_call *c, struct content *ct, struct walk *w)
+{
+	struct accepted *a;
+
+	if (walk_is_run(w) && walk_defers(w, WALK_PUT)) {
+		flush_put_deferred(c, ct, w);
+		return;
+	}
+	a = accepted_new(c->node, BULK_PUT, "upload");
 	put_run(a, ct);
 	ct->flushing = true;
 	accept_op(a, w, c, stored_go);

@@ -9,6 +9,7 @@
 #define NS_NS_INT_H
 
 #include "ns/ns.h"
+#include "ns/ns_ledger.h"
 #include "util/buf.h"
 #include "util/bytes.h"
 
@@ -36,6 +37,7 @@ enum node_kind { NODE_FILE, NODE_DIR, NODE_TOMB };
 enum marker { MARKER_UNKNOWN, MARKER_NO, MARKER_YES };
 
 struct lister;
+struct flat;
 struct content;
 
 struct dir {
@@ -45,6 +47,12 @@ struct dir {
 	enum marker marker; /* the object "dir/" */
 	int64_t listed_ms;  /* when the listing that made it complete began */
 	struct lister *lister;
+	struct flat *flat; /* a flat listing that somebody waits for to fill this (ns_flat.c) */
+	bool flat_streams; /* it is filling it, and nothing was known before */
+	pid_t ahead_tgid;  /* it was listed for him, who has not read it yet; 0: nobody */
+	unsigned ahead_page; /* of that flat listing */
+	uint64_t changed_seq; /* what is being listed is not all: the last time this was found */
+	uint64_t purged_seq;  /* the last time a tombstone was let go of, here or below */
 	struct ns_call_list waiters; /* for progress of the listing */
 	unsigned handles;
 	unsigned probes;    /* of a walk, for single names, since the last listing */
@@ -62,7 +70,10 @@ struct node {
 	struct ns_volume *volume;
 	struct node *table_next;
 	uint64_t ino;
-	uint64_t size_bytes;
+	union {
+		uint64_t size_bytes;
+		struct node *buried; /* NODE_TOMB: the directory, when things were pending in it */
+	};
 	int64_t mtime_ms;
 	int64_t checked_ms; /* monotonic: S3 said so then */
 	uint64_t change_seq; /* of the last change made here */
@@ -77,6 +88,7 @@ struct node {
 	uint32_t lookups; /* the kernel's references */
 	uint32_t refs;
 	uint32_t pending; /* accepted operations on this name */
+	uint32_t keepers; /* NODE_DIR: walks that see to it in the end that it is still there */
 	uint8_t kind;
 	bool live;	   /* in the table */
 	bool archived;
@@ -100,6 +112,7 @@ struct ns_volume {
 	char *mountpoint;
 	struct ns_config config;
 	struct node *root;
+	struct ledger ledger;
 	struct ns_volume *next;
 };
 
@@ -126,6 +139,13 @@ struct ns {
 	bool closing; /* nobody is to begin anything: calls that wake are answered EINTR */
 	struct ns_call_list room_waiters; /* for `accepted` to fall below the bound */
 	struct walk *walks;		  /* by process id (uthash) */
+	LIST_HEAD(, flat) flats;	  /* one a process at most */
+	unsigned flat_count;
+	LIST_HEAD(, ns_dir_handle) dir_handles;
+	LIST_HEAD(, ns_file_handle) file_handles;
+	LIST_HEAD(, walk) runs;		  /* ns_run.c */
+	struct member *members;		  /* by thread id (uthash) */
+	uint64_t walk_id;		  /* of the last one */
 	struct ns_volume *volumes;
 	char *classes[CLASSES_MAX];
 	struct absent absent[ABSENT_MAX];
@@ -151,6 +171,8 @@ void tomb_drop(struct node *parent, struct bytes name); /* a delete has failed: 
 struct node *node_ref(struct node *n);
 void node_unref(struct node *n);
 void tombs_purge(struct node *dir); /* those that nobody can bring back any more */
+/* The removed directory of that name in which things are still pending; or NULL. */
+struct node *tomb_busy_dir(const struct node *parent, struct bytes name);
 void node_forget_kids(struct node *dir); /* drops what nobody holds; the listing is incomplete then */
 struct node *node_root_new(struct ns_volume *v);
 /* Counts operations accepted on `n`, up through its parents. */
@@ -178,7 +200,14 @@ bool name_decode(struct bytes name, struct buf *out); /* false: a name that stan
 bool dir_is_fresh(const struct node *dir, const struct ns_call *c);
 void dir_list(struct node *dir); /* begins a listing unless one is under way */
 void dir_changed(struct node *dir); /* what we know of it is no longer all */
+void dir_doubtful(struct node *dir); /* what is being listed of it will not be all */
 bool dir_streams(const struct node *dir); /* a first listing is under way: read along */
+/* ns_flat.c */
+/* `tgid` is about to read it: begins a listing unless what is known is fresh to him. */
+void dir_read(struct node *dir, pid_t tgid, bool fresh);
+void flats_free(struct ns *ns, const struct ns_volume *v); /* of the volume, or NULL: all */
+
+/* ns_probe.c */
 /* Asks S3 about one name: the call is resumed when the answer is in; its error is in `*err`. */
 struct probe {
 	struct ns_call *call;
@@ -217,7 +246,10 @@ struct accepted {
 	void *extra;
 	const char *what; /* "copy", "delete", ... for messages */
 	char *path;
+	pid_t tid; /* who waits for it; 0: nobody */
 	struct s3_meta meta;
+	char *data; /* what a deferred put sends; owned (data_free) */
+	size_t data_cap;
 };
 /* A fresh one on `node`; fill in what is special, then accept(). */
 struct accepted *accepted_new(struct node *node, enum bulk_kind kind, const char *what);
@@ -241,6 +273,9 @@ struct walk *walk_known(const struct ns *ns, const struct ns_call *c);
 pid_t walk_tgid(const struct ns *ns, const struct ns_call *c);
 bool walk_is_copy(const struct walk *w);   /* false for NULL */
 bool walk_is_remove(const struct walk *w); /* false for NULL */
+bool walk_is_run(const struct walk *w);	   /* false for NULL */
+/* The caller is a walk by what it is, not because the user said so. No /proc. */
+bool walk_recognised(const struct ns *ns, const struct ns_call *c);
 /* May `op` be answered before it is done? Not the first of its kind (C4), not without an end (C5). */
 bool walk_defers(const struct walk *w, enum walk_op op);
 void walk_accepted(struct walk *w);
@@ -252,11 +287,14 @@ void walk_settled(struct walk *w, const struct accepted *a, const struct s3_err 
 bool walk_barrier(
 	struct walk *w, struct ns_call *c, void (*resume)(struct ns_call *), int *errnum);
 int walk_take_failure(struct walk *w); /* its first failure, reported by this; 0: none; or w NULL */
+void walk_keep_failure(struct walk *w, int errnum); /* what was reported is to be reported again */
 void walk_passed_end(struct walk *w); /* what the walk still does is strict */
 void walk_opened(struct walk *w, struct node *source); /* opened for reading, or about to be */
 struct node *walk_source(const struct walk *w);
 /* `dir` was read to its end, `last_ino` is its last entry's (0: it is empty). */
-void walk_listed(struct walk *w, struct node *dir, uint64_t last_ino);
+/* A tree that it lists or makes begins here: in the end the kernel is told to ask again. */
+void walk_note_root(struct walk *w, struct node *n);
+void walk_listed(struct walk *w, struct node *dir, uint64_t last_ino, const char *last_name);
 bool walk_is_open(const struct walk *w); /* its end is still to come; false for NULL */
 bool walk_ends_in(const struct walk *w, const struct node *dir); /* the last directory of a copy */
 bool walk_copy_is_last(const struct walk *w); /* the file made from walk_source is the last one */
@@ -268,9 +306,27 @@ bool walk_remove_is_last(const struct walk *w, const struct node *parent, const 
 /* A directory that needs its marker if it is empty when the walk ends. */
 void walk_note_dir(struct walk *w, struct node *dir);
 void walks_free(struct ns *ns);
+struct ns_volume *walk_volume(const struct walk *w);
+void walk_put_markers(struct walk *w); /* of its directories that are empty now */
+void walk_who(const struct walk *w, struct ns_failure *f); /* fills in command, pid, walk_id */
+struct walk *walk_new_run(struct ns_volume *v, pid_t pid, const char *command);
+/* The run of that process that has not ended, on the volume `v` or (NULL) on any; or NULL. */
+struct walk *walk_run_of(const struct ns *ns, const struct ns_volume *v, pid_t pid);
+pid_t walk_run_end(struct walk *w); /* it may be freed; returns its process id */
+
+/* ns_run.c: who belongs to a run */
+struct walk *run_of(struct ns_volume *v, const struct ns_call *c); /* reads /proc if need be */
+struct walk *run_known(const struct ns *ns, const struct ns_call *c); /* does not */
+pid_t run_member_tgid(const struct ns *ns, const struct ns_call *c);
+void members_free(struct ns *ns);
+
+/* ns_procstat.c: what /proc says of a process, without touching its memory or paths */
+pid_t procstat_parent(pid_t pid); /* 0: it has none, or is gone */
+pid_t procstat_tgid(pid_t tid);	  /* 0: it is gone */
+bool procstat_command(pid_t tid, char name[64]);
 
 /* ns_cmd.c: what a command line is about to do; pure */
-enum command_kind { COMMAND_OTHER, COMMAND_COPY, COMMAND_REMOVE };
+enum command_kind { COMMAND_OTHER, COMMAND_COPY, COMMAND_REMOVE, COMMAND_RUN };
 struct command {
 	enum command_kind kind;
 	const char *last; /* the last source or argument, in argv */
@@ -296,8 +352,12 @@ char *process_path_in(const struct process *p, const char *arg, const char *moun
 /* ns_remove.c */
 /* A delete has failed: the name is there again, and the nearest directory left looks again. */
 void name_came_back(struct node *gone);
+/* Sees to it that c->node outlives `n`, which may be the last in it; then `next`, with c->errnum. */
+void keep_parent(struct ns_call *c, struct node *n, void (*next)(struct ns_call *));
 
 /* ns_dir.c */
+/* S3 has a key below `dir`: it, and what is above it, exists by that. */
+void dirs_sent(struct node *dir);
 void dir_put_marker(struct node *dir, struct walk *w, struct ns_call *c,
 	void (*then)(struct ns_call *));
 
@@ -356,6 +416,8 @@ bool content_all_local(const struct content *ct);
 int content_room(struct content *ct, size_t extra);
 void content_drop_data(struct content *ct);
 char *content_take_data(struct content *ct, size_t *cap);
+/* The same for one put: no larger than it need be. */
+char *content_take_put(struct content *ct, size_t *cap);
 void data_free(struct ns *ns, char *data, size_t cap);
 size_t part_bytes(const struct content *ct);
 /* ns_upload.c: multipart uploads */
@@ -370,6 +432,7 @@ void file_put_empty(struct node *n, struct ns_call *c, void (*then)(struct ns_ca
 
 struct ns_file_handle {
 	struct node *node; /* a reference */
+	LIST_ENTRY(ns_file_handle) link;
 	bool reads, writes;
 	pid_t tid;
 	struct etag etag; /* of the version that was opened */
@@ -377,5 +440,8 @@ struct ns_file_handle {
 	struct readahead *ahead; /* ns_read.c; or NULL */
 };
 void readahead_free(struct ns_file_handle *h);
+/* Lets go of what the kernel has not closed. */
+void dir_handles_free(struct ns *ns);
+void file_handles_free(struct ns *ns);
 
 #endif

@@ -2,6 +2,7 @@
 #include "ns/ns_ledger.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "util/clk.h"
 #include "util/mem.h"
@@ -21,6 +22,7 @@ void ledger_add(struct ledger *l, const struct ns_failure *failure)
 	if (!l->ring)
 		l->ring = mem_calloc(LEDGER_MAX, sizeof(*l->ring));
 	f = &l->ring[l->seq % LEDGER_MAX];
+	l->untold_lost += f->deferred && !f->told;
 	entry_clear(f);
 	*f = *failure;
 	f->seq = ++l->seq;
@@ -29,8 +31,7 @@ void ledger_add(struct ledger *l, const struct ns_failure *failure)
 	f->key = BYTES(mem_dup(failure->key.ptr ? failure->key.ptr : "", failure->key.len),
 		failure->key.len);
 	f->command = mem_strdup(failure->command ? failure->command : "");
-	if (f->deferred)
-		l->deferred_seq = f->seq;
+	l->deferred_count += f->deferred;
 }
 
 /* The sequence number before the oldest entry that is kept. */
@@ -39,20 +40,41 @@ static uint64_t before_kept(const struct ledger *l)
 	return l->seq > LEDGER_MAX ? l->seq - LEDGER_MAX : 0;
 }
 
-void ledger_each(const struct ledger *l, uint64_t after_seq,
-	bool (*fn)(void *ctx, const struct ns_failure *failure), void *ctx)
+void ledger_each(const struct ledger *l,
+	void (*fn)(void *ctx, const struct ns_failure *failure), void *ctx)
 {
-	uint64_t seq = after_seq > before_kept(l) ? after_seq : before_kept(l);
+	uint64_t seq;
 
-	while (seq < l->seq && fn(ctx, &l->ring[seq % LEDGER_MAX]))
-		seq++;
+	for (seq = before_kept(l); seq < l->seq; seq++)
+		fn(ctx, &l->ring[seq % LEDGER_MAX]);
 }
 
-uint64_t ledger_lost(const struct ledger *l, uint64_t after_seq)
+bool ledger_is_below(const struct ns_failure *f, const char *path)
 {
-	uint64_t kept = before_kept(l);
+	size_t n = strlen(path);
 
-	return kept > after_seq ? kept - after_seq : 0;
+	while (n && path[n - 1] == '/')
+		n--;
+	return !strncmp(f->path, path, n) && (!f->path[n] || f->path[n] == '/');
+}
+
+void ledger_tell(struct ledger *l, uint64_t walk_id, const char *path)
+{
+	uint64_t seq;
+
+	for (seq = before_kept(l); seq < l->seq; seq++) {
+		struct ns_failure *f = &l->ring[seq % LEDGER_MAX];
+
+		if ((!walk_id || f->walk_id == walk_id) && ledger_is_below(f, path))
+			f->told = true;
+	}
+	if (!walk_id && !strcmp(path, "/"))
+		l->untold_lost = 0;
+}
+
+uint64_t ledger_lost(const struct ledger *l)
+{
+	return before_kept(l);
 }
 
 void ledger_clear(struct ledger *l)

@@ -14,6 +14,19 @@
 #define NAME_BYTES_MAX 1024
 #define PROBES_MAX 8
 
+/* Is it in a tree that the calling walk lists or has made, so that the kernel can be told in the end? */
+static bool walk_passes(const struct node *n, const struct ns_call *c)
+{
+	const struct ns *ns = n->volume->ns;
+	pid_t tgid;
+
+	if (!n->parent || !walk_recognised(ns, c))
+		return false;
+	tgid = walk_tgid(ns, c);
+	return (n->kind == NODE_DIR && n->u.dir->snapshot_tgid == tgid) ||
+		(n->parent->parent && n->parent->u.dir->snapshot_tgid == tgid);
+}
+
 void node_attr(const struct node *n, const struct ns_call *c, struct ns_attr *attr)
 {
 	const struct ns_config *cf = &n->volume->config;
@@ -37,7 +50,7 @@ void node_attr(const struct node *n, const struct ns_call *c, struct ns_attr *at
 	st->st_mtim.tv_sec = n->mtime_ms / 1000;
 	st->st_mtim.tv_nsec = n->mtime_ms % 1000 * 1000000;
 	st->st_atim = st->st_ctim = st->st_mtim;
-	if (walk_known(n->volume->ns, c) || !n->parent)
+	if (!n->parent || walk_passes(n, c))
 		left_s = WALK_TIMEOUT_S;
 	else if (n->pending || n->unsent || left_s < 0)
 		left_s = n->kind == NODE_DIR ? cf->metadata_ttl_s : 0;
@@ -65,13 +78,14 @@ static bool node_is_fresh(struct node *n, const struct ns_call *c)
 	n->unvisited = false;
 	if (n->pending || n->unsent || (n->kind == NODE_FILE && node_has_writer(n)))
 		return true;
-	if (n->kind == NODE_DIR && (n->u.dir->pending || n->u.dir->handles))
+	if (n->kind == NODE_DIR &&
+		(n->u.dir->pending || n->u.dir->handles || walk_passes(n, c)))
 		return true;
 	if ((double)(now_ms - n->checked_ms) <= v->config.metadata_ttl_s * 1000)
 		return true;
 	/* Who listed the directory comes by each name once, however long the walk takes. */
 	if (n->parent->u.dir->snapshot_tgid == walk_tgid(v->ns, c) &&
-		(unvisited || walk_known(v->ns, c))) {
+		(unvisited || walk_recognised(v->ns, c))) {
 		n->checked_ms = now_ms;
 		return true;
 	}
@@ -121,11 +135,12 @@ static void lookup_answer(struct ns_call *c)
 	struct walk *w = walk_known(c->node->volume->ns, c);
 	int errnum = 0;
 
-	if (walk_is_remove(w) && walk_is_open(w) &&
-		walk_remove_fails_at(w, c->node, c->name, n)) {
+	if (walk_is_remove(w) && walk_remove_fails_at(w, c->node, c->name, n)) {
 		if (walk_barrier(w, c, lookup_answer, &errnum))
 			return;
 		walk_passed_end(w);
+		/* rm looks twice and believes the second time only. */
+		walk_keep_failure(w, errnum);
 	}
 	if (!errnum && n)
 		reply_entry(c, n);
@@ -183,6 +198,7 @@ static int find_name(struct ns_call *c, struct node *parent, const char *name, s
 		++parent->u.dir->probes > PROBES_MAX) {
 		c->step = 1;
 		parent->u.dir->probes = 0;
+		walk_note_root(walk_known(parent->volume->ns, c), parent);
 		parent->u.dir->snapshot_tgid = walk_tgid(parent->volume->ns, c);
 		parent->u.dir->snapshot_ms = clk_mono_ms();
 		dir_list(parent);
@@ -207,6 +223,11 @@ void ns_lookup(struct ns_call *c)
 		c->reply(c, r);
 	else if (!r)
 		lookup_answer(c);
+}
+
+void ns_lookup_root(struct ns_call *c)
+{
+	reply_entry(c, c->node);
 }
 
 static void getattr_probed(struct ns_call *c)
@@ -242,7 +263,8 @@ void ns_forget(struct node *n, uint64_t count)
 	n->lookups -= (uint32_t)count;
 	if (!count || n->lookups)
 		return;
-	if (n->kind == NODE_DIR && n->live && !n->u.dir->handles && !n->u.dir->lister)
+	if (n->kind == NODE_DIR && n->live && !n->u.dir->handles && !n->u.dir->lister &&
+		!n->u.dir->flat)
 		node_forget_kids(n);
 	node_unref(n);
 }

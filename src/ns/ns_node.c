@@ -163,6 +163,7 @@ static void tomb_free(struct node *t)
 		return;
 	LIST_REMOVE(t, u.tomb_link);
 	t->live = false;
+	t->parent->u.dir->purged_seq = t->volume->ns->seq;
 	table_take(t->volume->ns, t);
 	node_unref(t);
 }
@@ -204,6 +205,8 @@ struct node *node_bury(struct node *n)
 	t->hash = n->hash;
 	t->live = true;
 	t->was_dir = n->kind == NODE_DIR;
+	if (t->was_dir && n->u.dir->pending)
+		t->buried = node_ref(n);
 	node_touch(t);
 	table_put(n->volume->ns, t);
 	LIST_INSERT_HEAD(&parent->u.dir->tombs, t, u.tomb_link);
@@ -249,9 +252,17 @@ void tombs_purge(struct node *dir)
 		return;
 	for (t = LIST_FIRST(&dir->u.dir->tombs); t; t = next) {
 		next = LIST_NEXT(t, u.tomb_link);
-		if (!t->pending)
+		if (!t->pending && !(t->buried && t->buried->u.dir->pending))
 			tomb_free(t);
 	}
+}
+
+struct node *tomb_busy_dir(const struct node *parent, struct bytes name)
+{
+	struct node *t = node_find(parent, name);
+
+	return t && t->kind == NODE_TOMB && t->buried && t->buried->u.dir->pending ? t->buried
+										   : NULL;
 }
 
 struct node *node_ref(struct node *n)
@@ -264,10 +275,15 @@ static void node_free(struct node *n)
 {
 	if (n->kind == NODE_DIR) {
 		absent_forget(n->volume->ns, n);
+		/* A flat listing under way would make it anew, without knowing what was removed. */
+		if (n->parent && n->parent->u.dir->purged_seq < n->u.dir->purged_seq)
+			n->parent->u.dir->purged_seq = n->u.dir->purged_seq;
 		free(n->u.dir->kids);
 		free(n->u.dir);
 	} else if (n->kind == NODE_FILE) {
 		content_free(n);
+	} else if (n->buried) {
+		node_unref(n->buried);
 	}
 	etag_free(&n->etag);
 	if (n->name != n->own_name)
@@ -299,6 +315,7 @@ void node_forget_kids(struct node *dir)
 			continue;
 		node_remove(n);
 		d->complete = false;
+		dir_doubtful(dir);
 	}
 	tombs_purge(dir);
 	node_unref(dir);

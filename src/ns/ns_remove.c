@@ -98,25 +98,41 @@ static void check_last(struct ns_call *c, void (*next)(struct ns_call *))
 	buf_free(&key);
 }
 
+void keep_parent(struct ns_call *c, struct node *n, void (*next)(struct ns_call *))
+{
+	c->errnum = 0;
+	if (may_be_last(n))
+		check_last(c, next);
+	else
+		next(c);
+}
+
 /* ---- unlink ---- */
+
+static void unlink_last(struct ns_call *c)
+{
+	struct walk *w = walk_known(c->node->volume->ns, c);
+	int errnum = c->errnum;
+
+	if (!errnum && walk_is_remove(w) && walk_is_open(w) &&
+		walk_remove_is_last(w, c->node, c->name)) {
+		if (walk_barrier(w, c, unlink_last, &errnum))
+			return;
+		walk_passed_end(w);
+	}
+	c->reply(c, errnum);
+}
 
 static void unlink_over(struct ns_call *c)
 {
 	struct walk *w = walk_known(c->node->volume->ns, c);
 	const struct dir *d = c->node->u.dir;
-	int errnum = c->errnum;
 
 	/* The directory stays when its last file has gone, unless the walk removes it, too. */
-	if (!errnum && walk_is_remove(w) && c->node->parent && !d->kid_live &&
-		d->marker != MARKER_YES)
+	if (!c->errnum && (walk_is_remove(w) || walk_is_run(w)) && c->node->parent &&
+		!d->kid_live && d->marker != MARKER_YES)
 		walk_note_dir(w, c->node);
-	if (!errnum && walk_is_remove(w) && walk_is_open(w) &&
-		walk_remove_is_last(w, c->node, c->name)) {
-		if (walk_barrier(w, c, unlink_over, &errnum))
-			return;
-		walk_passed_end(w);
-	}
-	c->reply(c, errnum);
+	unlink_last(c);
 }
 
 static void unlink_strict(struct ns_call *c)
@@ -163,9 +179,9 @@ void ns_unlink(struct ns_call *c)
 		return;
 	w = walk_of(c->node->volume, c);
 	c->errnum = 0;
-	if (walk_is_remove(w) && walk_defers(w, WALK_DELETE))
+	if ((walk_is_remove(w) || walk_is_run(w)) && walk_defers(w, WALK_DELETE))
 		unlink_deferred(c, n, w);
-	else if (!c->step && !walk_is_remove(w) && may_be_last(n))
+	else if (!c->step && !walk_is_remove(w) && !walk_is_run(w) && may_be_last(n))
 		check_last(c, unlink_strict);
 	else
 		unlink_strict(c);

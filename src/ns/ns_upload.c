@@ -59,7 +59,7 @@ void upload_queue_base(struct content *ct)
 
 static void failed(struct content *ct, const struct s3_err *err)
 {
-	struct buf path = BUF_INIT(0);
+	struct buf path = BUF_INIT(0), key = BUF_INIT(0);
 	char text[400];
 
 	if (ct->errnum)
@@ -68,6 +68,13 @@ static void failed(struct content *ct, const struct s3_err *err)
 	node_path(ct->node, &path);
 	log_error("upload of %s failed: %s", buf_str(&path),
 		s3_err_text(err, text, sizeof(text)));
+	node_key(ct->node, &key);
+	ledger_add(&ct->node->volume->ledger,
+		&(struct ns_failure){.what = "upload of a part",
+			.path = buf_str(&path),
+			.key = buf_bytes(&key),
+			.err = *err});
+	buf_free(&key);
 	buf_free(&path);
 }
 

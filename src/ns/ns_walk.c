@@ -10,6 +10,7 @@
  * a walk does after it is strict: a walk that does not fit this picture loses speed, never the truth.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -20,14 +21,19 @@
 #include "util/log.h"
 #include "util/mem.h"
 
+#define RATE_SPAN_MS 500
+
 struct link {
 	struct node *dir; /* a reference */
 	uint64_t last_ino; /* 0: it is empty */
+	char *last_name;   /* a file that took its place is the last one, too */
 };
 
 struct walk {
 	UT_hash_handle hh;
-	pid_t tgid;
+	LIST_ENTRY(walk) run_link; /* COMMAND_RUN, which is not in the hash */
+	uint64_t id;
+	pid_t tgid; /* COMMAND_RUN: whose descendants are its members */
 	struct ns *ns;
 	struct ns_volume *volume;
 	struct loop_fd pidfd;
@@ -39,7 +45,11 @@ struct walk {
 	bool proven[WALK_OPS];
 	bool passed_end, exited;
 	unsigned pending;
-	uint64_t done, failed;
+	uint64_t accepted, done, failed;
+	uint64_t listed; /* files in the directories it has listed */
+	int64_t rate_ms; /* when the last measurement of the rate ended */
+	uint64_t rate_done;
+	double rate; /* done a second, smoothed */
 	int failed_errnum;
 	struct ns_call_list waiters;
 	struct node *source; /* the file it has opened last; a reference */
@@ -56,14 +66,28 @@ struct walk *walk_known(const struct ns *ns, const struct ns_call *c)
 	struct walk *w;
 
 	HASH_FIND(hh, ns->walks, &c->tid, sizeof(pid_t), w);
-	return w;
+	return w || LIST_EMPTY(&ns->runs) ? w : run_known(ns, c);
 }
 
 pid_t walk_tgid(const struct ns *ns, const struct ns_call *c)
 {
 	const struct walk *w = walk_known(ns, c);
 
+	if (walk_is_run(w))
+		return run_member_tgid(ns, c);
 	return w ? w->tgid : c->tid;
+}
+
+bool walk_is_run(const struct walk *w)
+{
+	return w && w->kind == COMMAND_RUN;
+}
+
+bool walk_recognised(const struct ns *ns, const struct ns_call *c)
+{
+	const struct walk *w = walk_known(ns, c);
+
+	return w && w->kind != COMMAND_RUN;
 }
 
 bool walk_is_copy(const struct walk *w)
@@ -78,8 +102,10 @@ bool walk_is_remove(const struct walk *w)
 
 static void chain_cut(struct walk *w, size_t len)
 {
-	while (w->chain_len > len)
-		node_unref(w->chain[--w->chain_len].dir);
+	while (w->chain_len > len) {
+		free(w->chain[--w->chain_len].last_name);
+		node_unref(w->chain[w->chain_len].dir);
+	}
 }
 
 /* The kernel may trust what a walk was told for long; now that it is over, no longer. */
@@ -96,17 +122,28 @@ static void roots_drop(struct walk *w)
 	}
 }
 
+static void dir_unkeep(struct node *dir)
+{
+	dir->keepers--;
+	node_unref(dir);
+}
+
 static void walk_free(struct walk *w)
 {
-	HASH_DELETE(hh, w->ns->walks, w);
+	if (w->kind == COMMAND_RUN)
+		LIST_REMOVE(w, run_link);
+	else
+		HASH_DELETE(hh, w->ns->walks, w);
 	chain_cut(w, 0);
 	roots_drop(w);
 	while (w->dir_count)
-		node_unref(w->dirs[--w->dir_count]);
+		dir_unkeep(w->dirs[--w->dir_count]);
 	if (w->source)
 		node_unref(w->source);
-	loop_fd_del(w->ns->loop, &w->pidfd);
-	close(w->pidfd.fd);
+	if (w->pidfd.fd >= 0) {
+		loop_fd_del(w->ns->loop, &w->pidfd);
+		close(w->pidfd.fd);
+	}
 	free(w->roots);
 	free(w->chain);
 	free(w->dirs);
@@ -137,7 +174,7 @@ static void dir_checked(void *ctx, const struct s3_err *err, const struct s3_lis
 	} else if (!page->count && n->live) {
 		dir_put_marker(n, w, NULL, NULL);
 	}
-	node_unref(n);
+	dir_unkeep(n);
 	settled_one(w);
 }
 
@@ -150,11 +187,23 @@ static void check_dir(struct walk *w, struct node *n)
 
 	k->walk = w;
 	k->dir = node_ref(n);
+	n->keepers++;
 	w->pending++;
 	node_key(n, &key);
 	params.prefix = buf_bytes(&key);
 	s3_list(n->volume->client, &params, 0, dir_checked, k);
 	buf_free(&key);
+}
+
+/* Nothing is in it, but for what is about to go. */
+static bool is_left_empty(const struct node *n)
+{
+	const struct dir *d = n->u.dir;
+	size_t i, leaving = 0;
+
+	for (i = 0; d->kid_live && i < d->kid_count; i++)
+		leaving += d->kids[i] && d->kids[i]->kind == NODE_DIR && d->kids[i]->leaving;
+	return d->kid_live == leaving;
 }
 
 /* Directories that are empty now and known to S3 only by what was in them get their markers. */
@@ -163,14 +212,14 @@ static void put_markers(struct walk *w)
 	while (w->dir_count) {
 		struct node *n = w->dirs[--w->dir_count];
 
-		if (n->live && n->parent && !n->leaving && !n->u.dir->kid_live &&
+		if (n->live && n->parent && !n->leaving && is_left_empty(n) &&
 			(n->unsent || n->u.dir->marker != MARKER_YES)) {
 			if (n->unsent || n->u.dir->complete)
 				dir_put_marker(n, w, NULL, NULL);
 			else
 				check_dir(w, n);
 		}
-		node_unref(n);
+		dir_unkeep(n);
 	}
 }
 
@@ -233,6 +282,8 @@ static struct walk *walk_new(struct ns_volume *v, pid_t tgid, const struct comma
 		free(w);
 		return NULL;
 	}
+	w->id = ++v->ns->walk_id;
+	w->rate_ms = clk_mono_ms();
 	HASH_ADD(hh, v->ns->walks, tgid, sizeof(pid_t), w);
 	log_debug("%s (process %d) is a walk, its last argument is %s", w->command, (int)tgid, last);
 	return w;
@@ -247,7 +298,11 @@ struct walk *walk_of(struct ns_volume *v, const struct ns_call *c)
 
 	if (w)
 		return w->exited ? NULL : w;
-	if (v->config.commit_close || !c->tid || !process_read(c->tid, &p))
+	if (v->config.commit_close || !c->tid)
+		return NULL;
+	if (!LIST_EMPTY(&v->ns->runs) && (w = run_of(v, c)))
+		return w;
+	if (!process_read(c->tid, &p))
 		return NULL;
 	cmd = command_parse(p.exe, p.argc, p.argv);
 	last = cmd.kind != COMMAND_OTHER && p.tgid == c->tid
@@ -275,6 +330,21 @@ bool walk_defers(const struct walk *w, enum walk_op op)
 void walk_accepted(struct walk *w)
 {
 	w->pending++;
+	w->accepted++;
+}
+
+/* Measures the rate, some time after the last time. */
+static void measure(struct walk *w)
+{
+	int64_t now_ms = clk_mono_ms(), span_ms = now_ms - w->rate_ms;
+	double rate;
+
+	if (span_ms < RATE_SPAN_MS)
+		return;
+	rate = (double)(w->done - w->rate_done) * 1000 / (double)span_ms;
+	w->rate = w->rate > 0 ? w->rate * 0.7 + rate * 0.3 : rate;
+	w->rate_ms = now_ms;
+	w->rate_done = w->done;
 }
 
 void walk_settled(struct walk *w, const struct accepted *a, const struct s3_err *err)
@@ -284,6 +354,7 @@ void walk_settled(struct walk *w, const struct accepted *a, const struct s3_err 
 						  : WALK_PUT;
 
 	w->done++;
+	measure(w);
 	if (err->cls == S3_OK) {
 		w->proven[op] = true;
 	} else if (a->deferred) {
@@ -315,6 +386,11 @@ bool walk_barrier(
 	*errnum = w->failed_errnum;
 	w->failed_errnum = 0;
 	return false;
+}
+
+void walk_keep_failure(struct walk *w, int errnum)
+{
+	w->failed_errnum = errnum;
 }
 
 int walk_take_failure(struct walk *w)
@@ -367,7 +443,7 @@ struct node *walk_source(const struct walk *w)
 	return w->source;
 }
 
-static void note_root(struct walk *w, struct node *n)
+void walk_note_root(struct walk *w, struct node *n)
 {
 	const struct node *up = n->parent;
 
@@ -377,16 +453,21 @@ static void note_root(struct walk *w, struct node *n)
 	w->roots[w->root_count++] = node_ref(n);
 }
 
-void walk_listed(struct walk *w, struct node *dir, uint64_t last_ino)
+void walk_listed(struct walk *w, struct node *dir, uint64_t last_ino, const char *last_name)
 {
 	struct link link = {.dir = dir, .last_ino = last_ino};
+	size_t i;
 
-	note_root(w, dir);
+	if (w->kind == COMMAND_RUN)
+		return;
+	for (i = 0; i < dir->u.dir->kid_count; i++)
+		w->listed += dir->u.dir->kids[i] && dir->u.dir->kids[i]->kind == NODE_FILE;
 	if (is_last_argument(w, dir))
 		chain_cut(w, 0);
 	else if (!w->chain_len || w->chain[w->chain_len - 1].last_ino != dir->ino)
 		return;
 	node_ref(dir);
+	link.last_name = mem_strdup(last_name);
 	w->chain = mem_resize(w->chain, w->chain_len + 1, sizeof(*w->chain));
 	w->chain[w->chain_len++] = link;
 }
@@ -402,12 +483,15 @@ bool walk_ends_in(const struct walk *w, const struct node *dir)
 bool walk_copy_is_last(const struct walk *w)
 {
 	const struct node *n = w->source;
+	const struct link *end;
 
 	if (!n)
 		return false;
-	if (w->chain_len)
-		return w->chain[w->chain_len - 1].last_ino == n->ino;
-	return is_last_argument(w, n);
+	if (!w->chain_len)
+		return is_last_argument(w, n);
+	end = &w->chain[w->chain_len - 1];
+	return end->last_ino == n->ino ||
+		(end->last_name && n->parent == end->dir && !strcmp(n->name, end->last_name));
 }
 
 /* How `path` lies on the way to the last argument: 0 not at all, 1 above it, 2 it is it. */
@@ -470,17 +554,51 @@ bool walk_remove_is_last(const struct walk *w, const struct node *parent, const 
 	return same;
 }
 
+static int by_address(const void *a, const void *b)
+{
+	uintptr_t x = (uintptr_t)*(struct node *const *)a, y = (uintptr_t)*(struct node *const *)b;
+
+	return (x > y) - (x < y);
+}
+
+/*
+ * A run may come by the same directories for hours: keeps each one once, and only those that may
+ * still need a marker. Makes room, or leaves it to the caller to grow the list.
+ */
+static void drop_settled_dirs(struct walk *w)
+{
+	size_t i, kept = 0;
+
+	qsort(w->dirs, w->dir_count, sizeof(*w->dirs), by_address);
+	for (i = 0; i < w->dir_count; i++) {
+		struct node *n = w->dirs[i];
+
+		if ((kept && w->dirs[kept - 1] == n) || !n->live ||
+			(!n->unsent && n->u.dir->kid_live))
+			dir_unkeep(n);
+		else
+			w->dirs[kept++] = n;
+	}
+	w->dir_count = kept;
+	/* Sorted again and again only when that frees much. */
+	if (kept > w->dir_cap / 2) {
+		w->dir_cap *= 2;
+		w->dirs = mem_resize(w->dirs, w->dir_cap, sizeof(*w->dirs));
+	}
+}
+
 void walk_note_dir(struct walk *w, struct node *dir)
 {
 	if (w->dir_count && w->dirs[w->dir_count - 1] == dir)
 		return;
-	if (dir->unsent)
-		note_root(w, dir);
+	if (w->dir_count == w->dir_cap && w->kind == COMMAND_RUN)
+		drop_settled_dirs(w);
 	if (w->dir_count == w->dir_cap) {
 		w->dir_cap = w->dir_cap ? w->dir_cap * 2 : 16;
 		w->dirs = mem_resize(w->dirs, w->dir_cap, sizeof(*w->dirs));
 	}
 	w->dirs[w->dir_count++] = node_ref(dir);
+	dir->keepers++;
 }
 
 void walks_free(struct ns *ns)
@@ -489,4 +607,105 @@ void walks_free(struct ns *ns)
 
 	HASH_ITER (hh, ns->walks, w, next)
 		walk_free(w);
+	while ((w = LIST_FIRST(&ns->runs)))
+		walk_free(w);
+}
+
+/* ---- what is deferred because the user said so: s3bulkfsctl run (ns_run.c) ---- */
+
+struct walk *walk_new_run(struct ns_volume *v, pid_t pid, const char *command)
+{
+	struct walk *w = mem_zalloc(sizeof(*w));
+
+	w->ns = v->ns;
+	w->volume = v;
+	w->tgid = pid;
+	w->kind = COMMAND_RUN;
+	w->command = mem_strdup(command);
+	w->last = mem_strdup("/");
+	w->last_name = w->last + 1;
+	w->pidfd.fd = -1;
+	w->id = ++v->ns->walk_id;
+	w->rate_ms = clk_mono_ms();
+	TAILQ_INIT(&w->waiters);
+	LIST_INSERT_HEAD(&v->ns->runs, w, run_link);
+	return w;
+}
+
+struct walk *walk_run_of(const struct ns *ns, const struct ns_volume *v, pid_t pid)
+{
+	struct walk *w;
+
+	LIST_FOREACH (w, &ns->runs, run_link)
+		if (w->tgid == pid && !w->exited && (!v || w->volume == v))
+			return w;
+	return NULL;
+}
+
+pid_t walk_run_end(struct walk *w)
+{
+	pid_t pid = w->tgid;
+
+	w->exited = true;
+	bulk_hurry(w->volume->target);
+	maybe_over(w);
+	return pid;
+}
+
+/* ---- status ---- */
+
+void walk_who(const struct walk *w, struct ns_failure *f)
+{
+	f->command = w->command;
+	f->pid = w->tgid;
+	f->walk_id = w->id;
+}
+
+void ns_walk_status(struct walk *w, struct ns_walk_status *s)
+{
+	uint64_t left = w->pending;
+
+	measure(w);
+	*s = (struct ns_walk_status){.id = w->id,
+		.pid = w->tgid,
+		.run = w->kind == COMMAND_RUN,
+		.pending = w->pending,
+		.accepted = w->accepted,
+		.done = w->done,
+		.failed = w->failed,
+		.errnum = w->failed_errnum,
+		.strict = w->passed_end,
+		.ended = w->exited,
+		.rate = w->rate,
+		.seconds_left = -1};
+	snprintf(s->command, sizeof(s->command), "%s", w->command);
+	if (w->listed > w->accepted && !w->passed_end && !w->exited)
+		left += w->listed - w->accepted;
+	s->left = left;
+	if (w->rate > 0)
+		s->seconds_left = (double)left / w->rate;
+}
+
+void ns_each_walk(struct ns_volume *v, void (*fn)(void *ctx, struct walk *walk), void *ctx)
+{
+	struct walk *w, *next;
+
+	HASH_ITER (hh, v->ns->walks, w, next)
+		if (w->volume == v)
+			fn(ctx, w);
+	for (w = LIST_FIRST(&v->ns->runs); w; w = next) {
+		next = LIST_NEXT(w, run_link);
+		if (w->volume == v)
+			fn(ctx, w);
+	}
+}
+
+struct ns_volume *walk_volume(const struct walk *w)
+{
+	return w->volume;
+}
+
+void walk_put_markers(struct walk *w)
+{
+	put_markers(w);
 }

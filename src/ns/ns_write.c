@@ -70,7 +70,7 @@ static void load_base(struct content *ct)
 static bool base_ready(struct ns_call *c, struct content *ct)
 {
 	if (ct->own) {
-		if (ct->node->pending) {
+		if (ct->node->pending && ct->node->size_bytes) {
 			wait_node(c, ct->node, write_go);
 			return false;
 		}

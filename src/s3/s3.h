@@ -90,7 +90,21 @@ struct s3_config {
 	int64_t connect_timeout_ms; /* 0: 10 s */
 	int64_t stall_timeout_ms;  /* an answer that brings no byte for so long is cut; 0: 60 s */
 	const struct s3_retry_policy *retry; /* copied; NULL: s3_retry_default */
+	/* Made by s3_config_resolve: the strings above and these are all there is, and neither the
+	 * environment nor files are looked at. Secrets; not read without `resolved`. */
+	bool resolved;
+	const char *access_key_id, *secret_access_key, *session_token;
 };
+
+/*
+ * Looks up all that `config` leaves to the environment and the files, so that another process, or
+ * another bucket, can be served with it. `resolved` owns its strings: s3_config_clear wipes and frees
+ * them. False with one sentence for the user in `why`; `resolved` is empty then. Core thread.
+ */
+bool s3_config_resolve(const struct s3_config *config, struct s3_config *resolved, char *why,
+	size_t why_size);
+/* For configurations of which every string is owned (and no retry policy is). */
+void s3_config_clear(struct s3_config *config);
 
 struct s3_client;
 

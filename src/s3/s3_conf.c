@@ -283,6 +283,8 @@ static const char *choose_endpoint(const struct s3_config *config, const struct 
 		config->endpoint_url && config->endpoint_url[0] ? config->endpoint_url : NULL;
 	bool ignore = p->ignore_endpoints;
 
+	if (config->resolved)
+		return given;
 	if (env("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"))
 		ignore = is_true(env("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"));
 	if (given || ignore)
@@ -311,13 +313,26 @@ static void set_numbers(const struct s3_config *config, struct s3_settings *s)
 		config->stall_timeout_ms > 0 ? config->stall_timeout_ms : STALL_TIMEOUT_DEFAULT_MS;
 }
 
+static bool find_creds(const struct s3_config *config, const struct s3_profile *p,
+	struct s3_settings *s, char *why, size_t why_size)
+{
+	if (!config->resolved)
+		return s3_creds_find(
+			&s->creds, p, config->profile && config->profile[0], why, why_size);
+	s3_creds_set(&s->creds, config->access_key_id, config->secret_access_key,
+		config->session_token);
+	return true;
+}
+
 static bool resolve(const struct s3_config *config, const struct s3_profile *p,
 	struct s3_settings *s, char *why, size_t why_size)
 {
-	const char *region =
-		first_of(config->region, env("AWS_REGION"), env("AWS_DEFAULT_REGION"), p->region);
-	const char *ca_bundle =
-		first_of(config->ca_bundle, env("AWS_CA_BUNDLE"), p->ca_bundle, NULL);
+	const char *region = config->region, *ca_bundle = config->ca_bundle;
+
+	if (!config->resolved) {
+		region = first_of(region, env("AWS_REGION"), env("AWS_DEFAULT_REGION"), p->region);
+		ca_bundle = first_of(ca_bundle, env("AWS_CA_BUNDLE"), p->ca_bundle, NULL);
+	}
 
 	s->region_given = region != NULL;
 	s->region = mem_strdup(region ? region : "us-east-1");
@@ -332,23 +347,63 @@ static bool resolve(const struct s3_config *config, const struct s3_profile *p,
 	if (!s3_addr_make(&s->addr, choose_endpoint(config, p), s->region, s->bucket,
 		    (int)config->addressing, why, why_size))
 		return false;
-	return !s->sign ||
-	       s3_creds_find(&s->creds, p, config->profile && config->profile[0], why, why_size);
+	return !s->sign || find_creds(config, p, s, why, why_size);
 }
 
 bool s3_settings_load(
 	const struct s3_config *config, struct s3_settings *settings, char *why, size_t why_size)
 {
-	struct s3_profile profile;
+	struct s3_profile profile = {0};
 	bool ok;
 
 	memset(settings, 0, sizeof(*settings));
-	ok = load_profile(config, &profile, why, why_size) &&
+	ok = (config->resolved || load_profile(config, &profile, why, why_size)) &&
 	     resolve(config, &profile, settings, why, why_size);
 	s3_profile_free(&profile);
 	if (!ok)
 		s3_settings_free(settings);
 	return ok;
+}
+
+bool s3_config_resolve(const struct s3_config *config, struct s3_config *resolved, char *why,
+	size_t why_size)
+{
+	struct s3_profile profile = {0};
+	struct s3_settings s = {0};
+	bool ok;
+
+	*resolved = (struct s3_config){0};
+	ok = load_profile(config, &profile, why, why_size) &&
+	     resolve(config, &profile, &s, why, why_size);
+	if (ok) {
+		*resolved = *config;
+		resolved->resolved = true;
+		resolved->retry = NULL;
+		resolved->profile = NULL;
+		resolved->bucket = mem_strdup(config->bucket);
+		resolved->endpoint_url = mem_strdup(choose_endpoint(config, &profile));
+		resolved->region = mem_strdup(s.region_given ? s.region : NULL);
+		resolved->ca_bundle = mem_strdup(s.ca_bundle);
+		resolved->access_key_id = mem_strdup(s.creds.access_key_id);
+		resolved->secret_access_key = mem_strdup(s.creds.secret_access_key);
+		resolved->session_token = mem_strdup(s.creds.session_token);
+	}
+	s3_profile_free(&profile);
+	s3_settings_free(&s);
+	return ok;
+}
+
+void s3_config_clear(struct s3_config *config)
+{
+	s3_secret_free((char *)config->access_key_id);
+	s3_secret_free((char *)config->secret_access_key);
+	s3_secret_free((char *)config->session_token);
+	free((char *)config->bucket);
+	free((char *)config->endpoint_url);
+	free((char *)config->region);
+	free((char *)config->profile);
+	free((char *)config->ca_bundle);
+	*config = (struct s3_config){0};
 }
 
 void s3_settings_free(struct s3_settings *settings)

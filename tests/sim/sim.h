@@ -56,6 +56,7 @@ bool sim_loop_step(struct loop *loop);
 void sim_loop_now(struct loop *loop, struct loop_timer *timer); /* before anything else */
 size_t sim_loop_timers(const struct loop *loop);
 void sim_clock_advance(int64_t ms);
+void sim_clock_reset(void);
 void sim_fd_readable(struct loop *loop, int fd);
 
 /* ---- sim_store.c: the objects ------------------------------------------------------------------ */
@@ -142,6 +143,7 @@ const char *model_differs(const struct mpath *m, enum kind kind, uint64_t hash,
 /* S3 has refused for good to change `key` (or to read it, for a copy). */
 void model_refused(struct bytes key, bool reading, bool denied);
 void model_key(const char *path, bool dir, char key[SIM_PATH_MAX]);
+void model_child(char path[SIM_PATH_MAX], const char *dir, const char *name);
 
 /* ---- sim_proc.c: processes, as coroutines ----------------------------------------------------- */
 
@@ -244,7 +246,8 @@ int k_getattr(struct proc *p, struct knode *n);
 int k_list(struct proc *p, const struct knode *dir, struct knode **ret, size_t *ret_count);
 int k_mkdir(struct proc *p, const struct knode *dir, const char *name, struct knode *ret);
 int k_rmdir(struct proc *p, const struct knode *dir, const char *name);
-int k_unlink(struct proc *p, const struct knode *dir, const char *name);
+/* `has_dentry`: the kernel need not look it up, since it was told of it just now. */
+int k_unlink(struct proc *p, const struct knode *dir, const char *name, bool has_dentry);
 int k_rename(struct proc *p, const struct knode *dir, const char *name, const struct knode *dir2,
 	const char *name2);
 int k_create(struct proc *p, const struct knode *dir, const char *name, struct kfile *f);

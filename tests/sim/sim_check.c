@@ -74,7 +74,7 @@ static bool tolerated(int errnum)
 static void failed(struct kcall *k, bool alone)
 {
 	if (alone && !tolerated(k->errnum) && k->errnum != EXDEV && k->errnum != EBUSY &&
-		k->op != K_RMDIR)
+		k->errnum != EISDIR && k->op != K_RMDIR)
 		wrong(k, "nothing could have failed");
 	if (k->errnum == ENOENT || k->errnum == EEXIST || k->errnum == ENOTEMPTY ||
 		k->errnum == EXDEV || k->errnum == EBUSY || k->errnum == EISDIR ||
@@ -154,7 +154,8 @@ static void reply_flush(struct kcall *k)
 	if (!k->changes || f->life != k->m->life)
 		return;
 	if (k->errnum) {
-		failed(k, true);
+		/* The source may have been removed or replaced since it was opened. */
+		failed(k, !f->src || model_stable(f->src, f->src_ver));
 		return;
 	}
 	f->dirty = false;
@@ -216,7 +217,7 @@ static void reply_change(struct kcall *k, bool alone)
 			wrong(k, "it is there");
 		if (alone && k->errnum == EEXIST && m->kind == NONE)
 			wrong(k, "it is not there");
-		failed(k, alone && !(k->op == K_MKDIR && k->errnum == EEXIST));
+		failed(k, alone && k->errnum != EEXIST && k->errnum != ENOENT);
 		return;
 	}
 	if (k->op != K_MKDIR)

@@ -17,11 +17,6 @@ static const char *in_mount(const char *arg)
 	return arg + strlen(SIM_MOUNT);
 }
 
-static void path_of(char path[SIM_PATH_MAX], const char *dir, const char *name)
-{
-	snprintf(path, SIM_PATH_MAX, "%s/%s", dir[1] ? dir : "", name);
-}
-
 static void complain(struct proc *p, const char *what, const char *path, int errnum)
 {
 	sim_trace("%d: %s %s failed: %d", (int)p->tid, what, path, errnum);
@@ -91,13 +86,22 @@ static void cp_file(struct proc *p, struct knode *src, const struct knode *dir, 
 }
 
 /* The kernel's cache answers for what readdirplus brought, as long as it may. */
+static bool is_valid(const struct knode *n)
+{
+	return n->timeout_s > (double)(clk_mono_ms() - n->at_ms) / 1000 && sim_chance(80);
+}
+
 static int revalidate(struct proc *p, const struct knode *dir, struct knode *n)
 {
-	double age_s = (double)(clk_mono_ms() - n->at_ms) / 1000;
+	struct knode again;
+	int r;
 
-	if (n->timeout_s > age_s && sim_chance(80))
+	if (is_valid(n))
 		return p->killed ? EINTR : 0;
-	return k_lookup(p, dir, n->name, n);
+	r = k_lookup(p, dir, n->name, &again);
+	if (!r)
+		*n = again;
+	return r;
 }
 
 static void cp_any(struct proc *p, struct knode *src, const struct knode *dir, const char *name);
@@ -132,8 +136,12 @@ static void cp_dir(struct proc *p, struct knode *src, const struct knode *dir, c
 static void cp_any(struct proc *p, struct knode *src, const struct knode *dir, const char *name)
 {
 	struct node *n = src->node;
+	char path[SIM_PATH_MAX];
 
-	if (src->dir)
+	model_child(path, dir->path, name);
+	if (!strcmp(path, src->path))
+		complain(p, "copy onto itself of", path, 0);
+	else if (src->dir)
 		cp_dir(p, src, dir, name);
 	else
 		cp_file(p, src, dir, name);
@@ -195,7 +203,7 @@ static bool rm_dir(struct proc *p, const struct knode *dir, const struct knode *
 		if (list[i].dir)
 			good &= rm_dir(p, n, &list[i]);
 		else
-			r = k_unlink(p, n, list[i].name);
+			r = k_unlink(p, n, list[i].name, is_valid(&list[i]));
 		if (r && !(r == ENOENT && p->force)) {
 			complain(p, "unlink", list[i].path, r);
 			good = false;
@@ -230,7 +238,7 @@ void cmd_rm(struct proc *p)
 		else if (!r && n.dir)
 			rm_dir(p, &dir, &n);
 		else if (!r)
-			r = k_unlink(p, &dir, name);
+			r = k_unlink(p, &dir, name, is_valid(&n));
 		if (r && !(p->force && (r == ENOENT || r == ENOTDIR)))
 			complain(p, "remove", path, r);
 	}
@@ -345,7 +353,7 @@ static void do_change(struct proc *p, unsigned what)
 	case 2:
 		snprintf(path, sizeof(path), "%s", file ? file->path : "/none");
 		if (!k_parent(p, path, &dir, &last))
-			k_unlink(p, &dir, last);
+			k_unlink(p, &dir, last, false);
 		break;
 	case 3:
 		if (file)
@@ -483,7 +491,7 @@ static struct proc *random_cp(const char *area)
 	if (count > 1 || sim_chance(30))
 		snprintf(dir, sizeof(dir), "/out%s", area + 1);
 	else
-		path_of(dir, area, new_name(name));
+		model_child(dir, area, new_name(name));
 	/* cp refuses to copy a tree into itself: there is no such command here. */
 	for (i = 2; i < p->argc; i++) {
 		const char *src = in_mount(p->argv[i]);

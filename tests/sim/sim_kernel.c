@@ -132,7 +132,7 @@ static struct kcall *call_new(struct proc *p, enum kop op, const struct knode *a
 	snprintf(path, sizeof(path), "%s", at->path);
 	if (name) {
 		k->call.name = mem_strdup(name);
-		snprintf(path, sizeof(path), "%s/%s", at->path[1] ? at->path : "", name);
+		model_child(path, at->path, name);
 	}
 	k->m = model_get(path);
 	return k;
@@ -170,8 +170,9 @@ static void entry(const struct kcall *k, const struct knode *dir, const char *na
 
 	proc_hold(k->proc, k->call.result);
 	*ret = (struct knode){.node = k->call.result, .dir = S_ISDIR(st->st_mode),
-		.ino = st->st_ino, .size_bytes = (uint64_t)st->st_size};
-	snprintf(ret->path, sizeof(ret->path), "%s/%s", dir->path[1] ? dir->path : "", name);
+		.ino = st->st_ino, .size_bytes = (uint64_t)st->st_size,
+		.timeout_s = k->call.attr.entry_timeout_s, .at_ms = clk_mono_ms()};
+	model_child(ret->path, dir->path, name);
 	snprintf(ret->name, sizeof(ret->name), "%s", name);
 }
 
@@ -262,6 +263,7 @@ static bool fill(struct ns_call *c, const char *name, struct node *n, const stru
 		return false;
 	k->room--;
 	k->next_offset = next_offset;
+	sim_trace("%d: entry %s", (int)k->proc->tid, name);
 	if (!n)
 		return true;
 	if (k->count == k->cap) {
@@ -272,7 +274,7 @@ static bool fill(struct ns_call *c, const char *name, struct node *n, const stru
 	*e = (struct knode){.node = n, .dir = S_ISDIR(attr->st.st_mode), .ino = attr->st.st_ino,
 		.size_bytes = (uint64_t)attr->st.st_size, .timeout_s = attr->entry_timeout_s,
 		.at_ms = clk_mono_ms()};
-	snprintf(e->path, sizeof(e->path), "%s/%s", k->m->path[1] ? k->m->path : "", name);
+	model_child(e->path, k->m->path, name);
 	snprintf(e->name, sizeof(e->name), "%s", name);
 	proc_hold(k->proc, n);
 	return true;
@@ -370,7 +372,8 @@ int k_mkdir(struct proc *p, const struct knode *dir, const char *name, struct kn
 }
 
 /* The kernel has the victim's dentry, or looks it up, and locks it when it is a directory. */
-static int remove_name(struct proc *p, const struct knode *dir, const char *name, bool is_dir)
+static int remove_name(struct proc *p, const struct knode *dir, const char *name, bool is_dir,
+	bool has_dentry)
 {
 	struct knode victim;
 	struct kcall *k;
@@ -379,7 +382,7 @@ static int remove_name(struct proc *p, const struct knode *dir, const char *name
 	if (pause_before(p))
 		return EINTR;
 	lock(p, dir->node, true);
-	if (is_dir || sim_chance(50))
+	if (is_dir || !has_dentry)
 		r = lookup_locked(p, dir, name, &victim);
 	if (!r && is_dir && !victim.dir)
 		r = ENOTDIR;
@@ -398,12 +401,12 @@ static int remove_name(struct proc *p, const struct knode *dir, const char *name
 
 int k_rmdir(struct proc *p, const struct knode *dir, const char *name)
 {
-	return remove_name(p, dir, name, true);
+	return remove_name(p, dir, name, true, false);
 }
 
-int k_unlink(struct proc *p, const struct knode *dir, const char *name)
+int k_unlink(struct proc *p, const struct knode *dir, const char *name, bool has_dentry)
 {
-	return remove_name(p, dir, name, false);
+	return remove_name(p, dir, name, false, has_dentry);
 }
 
 int k_rename(struct proc *p, const struct knode *dir, const char *name, const struct knode *dir2,

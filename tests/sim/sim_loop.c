@@ -41,6 +41,11 @@ void sim_clock_advance(int64_t ms)
 	now_ms += ms;
 }
 
+void sim_clock_reset(void)
+{
+	now_ms = 1000000;
+}
+
 struct loop *loop_new(void)
 {
 	return mem_zalloc(sizeof(struct loop));

@@ -314,6 +314,7 @@ static void schedule(uint64_t seed)
 	sim.seed = seed;
 	sim.rng.state = seed;
 	sim.events = 0;
+	sim_clock_reset();
 	sim.next_tid = 0;
 	choose();
 	seed_dir("/ro", 0);
@@ -325,7 +326,8 @@ static void schedule(uint64_t seed)
 			seed_dir(path, 2);
 		}
 	}
-	store_put(BYTES_LIT("zz/outside the prefix"), "x", 1, 0);
+	store_put(BYTES_LIT("zz/outside"), "x", 1, 0);
+	content_note(content_hash("x", 1));
 	model_sync();
 	sim.loop = loop_new();
 	bulk_config = (struct bulk_config){.seed = seed + 1,

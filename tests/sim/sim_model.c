@@ -93,6 +93,12 @@ void model_key(const char *path, bool dir, char key[SIM_PATH_MAX])
 	snprintf(key, SIM_PATH_MAX, "%s%s%s", sim.prefix, path + 1, dir && path[1] ? "/" : "");
 }
 
+void model_child(char path[SIM_PATH_MAX], const char *dir, const char *name)
+{
+	if (snprintf(path, SIM_PATH_MAX, "%s/%s", dir[1] ? dir : "", name) >= SIM_PATH_MAX)
+		sim_fail("a path is too long");
+}
+
 static bool dir_in_store(const char *path)
 {
 	char key[SIM_PATH_MAX];

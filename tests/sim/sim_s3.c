@@ -140,7 +140,8 @@ static void tell_model(struct s3_op *op)
 			if (is_final(op, &op->key_errs[i]))
 				model_refused(op->keys[i], false,
 					op->key_errs[i].cls == S3_DENIED);
-	} else if (is_final(op, &op->err)) {
+	} else if (is_final(op, &op->err) &&
+		!(op->kind == OP_HEAD && op->err.cls == S3_NOT_FOUND)) {
 		model_refused(op_key(op), op->kind == OP_HEAD,
 			op->kind == OP_COPY && op->err.cls == S3_DENIED);
 	}
@@ -227,13 +228,14 @@ static void list_add(struct s3_op *op, struct bytes key, const struct object *o)
 	e->mtime_ms = o->mtime_ms;
 }
 
-/* The part of `key` that a listing with delimiter shows. */
-static struct bytes rolled_up(const struct s3_op *op, struct bytes key)
+/* The part of `key` that a listing with delimiter shows: its common prefix, or all of it. */
+static struct bytes rolled_up(const struct s3_op *op, struct bytes key, bool *ret_prefix)
 {
 	const char *slash = NULL;
 
 	if (op->delimiter)
 		slash = memchr(key.ptr + op->key_len, '/', key.len - op->key_len);
+	*ret_prefix = slash;
 	return slash ? BYTES(key.ptr, (size_t)(slash + 1 - key.ptr)) : key;
 }
 
@@ -246,18 +248,20 @@ static void list_effect(struct s3_op *op)
 	for (i = store_first(op_key(op)); i < store_count(); i++) {
 		const struct object *o = store_at(i);
 		struct bytes key = BYTES(o->key, o->key_len), shown;
+		bool is_prefix;
 
 		if (!bytes_starts(key, op_key(op)))
 			break;
-		shown = rolled_up(op, key);
+		shown = rolled_up(op, key, &is_prefix);
 		if (last.ptr && bytes_cmp(shown, last) <= 0)
 			continue;
 		if (op->entry_count == room) {
 			op->truncated = true;
 			break;
 		}
-		list_add(op, shown, bytes_equal(shown, key) ? o : NULL);
+		list_add(op, shown, is_prefix ? NULL : o);
 		last = op->entries[op->entry_count - 1].key;
+		sim_trace("S3: lists %s", last.ptr);
 	}
 }
 

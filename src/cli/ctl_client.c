@@ -1,0 +1,302 @@
+/* Finding mounts and their sockets, and talking to daemons. One thread, blocking. */
+#include "cli/ctl_client.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "cli/ctl_dir.h"
+#include "util/mem.h"
+
+#define ANSWER_BYTES_MAX ((size_t)32 << 20)
+
+/* ---- mounts ---- */
+
+/* proc(5): blanks and backslashes in mountinfo are written as \ooo. */
+static char *unescaped(const char *field, size_t len)
+{
+	char *out = mem_dup(field, len), *to = out;
+	const char *p;
+
+	for (p = out; *p; p++) {
+		if (*p == '\\' && p[1] >= '0' && p[1] <= '3' && p[2] >= '0' && p[2] <= '7' &&
+			p[3] >= '0' && p[3] <= '7') {
+			*to++ = (char)((p[1] - '0') << 6 | (p[2] - '0') << 3 | (p[3] - '0'));
+			p += 3;
+		} else {
+			*to++ = *p;
+		}
+	}
+	*to = '\0';
+	return out;
+}
+
+/* The `n`-th field, from 1. */
+static const char *field(const char *line, int n, size_t *len)
+{
+	while (--n && line) {
+		line = strchr(line, ' ');
+		line += line != NULL;
+	}
+	*len = line ? strcspn(line, " ") : 0;
+	return line;
+}
+
+static void add_target(struct ctl_targets *t, const char *line)
+{
+	const char *dash = strstr(line, " - "), *point, *source, *id;
+	size_t point_len, source_len, i;
+	struct ctl_target target;
+
+	if (!dash || strncmp(dash + 3, "fuse.s3bulkfs ", 14) != 0)
+		return;
+	point = field(line, 5, &point_len);
+	source = field(dash + 3, 2, &source_len);
+	id = strstr(dash, "user_id=");
+	if (!point || !source)
+		return;
+	target = (struct ctl_target){.mountpoint = unescaped(point, point_len),
+		.source = unescaped(source, source_len),
+		.owner = id ? (uid_t)strtoul(id + 8, NULL, 10) : 0};
+	/* Of several on one mount point the last one is seen. */
+	for (i = 0; i < t->count; i++)
+		if (!strcmp(t->list[i].mountpoint, target.mountpoint))
+			break;
+	if (i < t->count) {
+		free(t->list[i].mountpoint);
+		free(t->list[i].source);
+	} else {
+		t->list = mem_resize(t->list, ++t->count, sizeof(*t->list));
+	}
+	t->list[i] = target;
+}
+
+bool ctl_targets_read(struct ctl_targets *t)
+{
+	FILE *f = fopen("/proc/self/mountinfo", "re");
+	char *line = NULL;
+	size_t size = 0;
+	ssize_t n;
+
+	*t = (struct ctl_targets){0};
+	if (!f) {
+		fprintf(stderr, "s3bulkfsctl: /proc/self/mountinfo: %m\n");
+		return false;
+	}
+	while ((n = getline(&line, &size, f)) > 0) {
+		if (line[n - 1] == '\n')
+			line[n - 1] = '\0';
+		add_target(t, line);
+	}
+	free(line);
+	fclose(f);
+	return true;
+}
+
+void ctl_targets_free(struct ctl_targets *t)
+{
+	size_t i;
+
+	for (i = 0; i < t->count; i++) {
+		free(t->list[i].mountpoint);
+		free(t->list[i].source);
+	}
+	free(t->list);
+	*t = (struct ctl_targets){0};
+}
+
+/* The real path; of what does not exist, the real path of what does, and the rest. Owned. */
+static char *real_path(const char *path)
+{
+	char *head = mem_strdup(path), *rest = mem_strdup(""), *real, *slash, *longer;
+
+	while (!(real = realpath(*head ? head : ".", NULL)) && (errno == ENOENT)) {
+		size_t n = strlen(head);
+
+		while (n > 1 && head[n - 1] == '/')
+			head[--n] = '\0';
+		slash = strrchr(head, '/');
+		longer = mem_printf("/%s%s", slash ? slash + 1 : head, rest);
+		free(rest);
+		rest = longer;
+		if (slash == head || !slash)
+			head[slash ? 1 : 0] = '\0';
+		else
+			*slash = '\0';
+	}
+	/* A mount whose daemon has gone has no real paths any more. */
+	if (!real)
+		real = mem_strdup(path);
+	longer = mem_printf("%s%s", strcmp(real, "/") ? real : "", rest);
+	free(real);
+	free(rest);
+	free(head);
+	return longer;
+}
+
+const struct ctl_target *ctl_target_of(
+	const struct ctl_targets *t, const char *path, char **within)
+{
+	const struct ctl_target *best = NULL;
+	char *real = real_path(path);
+	size_t i, best_len = 0;
+
+	for (i = 0; i < t->count; i++) {
+		const char *point = t->list[i].mountpoint;
+		size_t n = strcmp(point, "/") ? strlen(point) : 0;
+
+		if (strncmp(real, point, n) || (real[n] && real[n] != '/') || (best && n < best_len))
+			continue;
+		best = &t->list[i];
+		best_len = n;
+	}
+	if (best && within)
+		*within = mem_strdup(real[best_len] ? real + best_len : "/");
+	if (!best)
+		fprintf(stderr, "s3bulkfsctl: %s is not in a mount of s3bulkfs\n", path);
+	free(real);
+	return best;
+}
+
+/* ---- talking ---- */
+
+static bool try_connect(struct ctl_link *l, const char *dir, const char *mountpoint)
+{
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	char *path = ctl_dir_socket(dir, mountpoint);
+	int n = snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", path), saved;
+
+	free(path);
+	if ((size_t)n >= sizeof(addr.sun_path))
+		return false;
+	l->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (l->fd < 0 || connect(l->fd, (const struct sockaddr *)&addr, sizeof(addr)) == 0)
+		return l->fd >= 0;
+	saved = errno;
+	close(l->fd);
+	l->fd = -1;
+	errno = saved;
+	return false;
+}
+
+bool ctl_connect(struct ctl_link *l, const struct ctl_target *t, char *why, size_t why_size)
+{
+	char *dirs[CTL_DIRS_MAX];
+	size_t i, n = ctl_dir_candidates(t->owner, dirs);
+	struct ucred who = {.pid = 0};
+	socklen_t size = sizeof(who);
+	bool connected = false;
+
+	*l = (struct ctl_link){.fd = -1, .in = BUF_INIT(ANSWER_BYTES_MAX)};
+	for (i = 0; i < n && !connected; i++)
+		/* A socket that others could have put there is not a daemon's. */
+		connected = ctl_dir_check(dirs[i], t->owner) &&
+			try_connect(l, dirs[i], t->mountpoint);
+	for (i = 0; i < n; i++)
+		free(dirs[i]);
+	if (connected && getsockopt(l->fd, SOL_SOCKET, SO_PEERCRED, &who, &size) == 0) {
+		l->daemon = who.pid;
+		return true;
+	}
+	ctl_close(l);
+	if (geteuid() && geteuid() != t->owner)
+		snprintf(why, why_size, "%s is a mount of user %u: only that user and root may do this",
+			t->mountpoint, (unsigned)t->owner);
+	else
+		snprintf(why, why_size,
+			"the daemon of %s does not answer; if it has ended, umount %s and mount again",
+			t->mountpoint, t->mountpoint);
+	return false;
+}
+
+bool ctl_write(struct ctl_link *l, cJSON *request)
+{
+	char *text = cJSON_PrintUnformatted(request);
+	size_t len = text ? strlen(text) : 0, sent = 0;
+	ssize_t n = text ? 0 : -1;
+
+	if (text)
+		text[len++] = '\n'; /* in place of the NUL */
+	while (sent < len && (n = send(l->fd, text + sent, len - sent, MSG_NOSIGNAL)) > 0)
+		sent += (size_t)n;
+	cJSON_free(text);
+	cJSON_Delete(request);
+	return n >= 0;
+}
+
+cJSON *ctl_read(struct ctl_link *l)
+{
+	char chunk[65536];
+	char *end;
+	cJSON *answer;
+	size_t rest;
+	ssize_t n;
+
+	while (!(end = l->in.len ? memchr(l->in.ptr, '\n', l->in.len) : NULL)) {
+		n = recv(l->fd, chunk, sizeof(chunk), 0);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return NULL;
+		buf_add(&l->in, chunk, (size_t)n);
+		if (l->in.failed)
+			return NULL;
+	}
+	answer = cJSON_ParseWithLength(l->in.ptr, (size_t)(end - l->in.ptr));
+	rest = l->in.len - (size_t)(end + 1 - l->in.ptr);
+	memmove(l->in.ptr, end + 1, rest);
+	buf_cut(&l->in, rest);
+	return answer;
+}
+
+cJSON *ctl_ask(struct ctl_link *l, cJSON *request, char *why, size_t why_size)
+{
+	cJSON *answer = ctl_write(l, request) ? ctl_read(l) : NULL;
+
+	if (answer && ctl_true(answer, "ok"))
+		return answer;
+	snprintf(why, why_size, "%s",
+		answer ? ctl_text(answer, "error") : "the daemon has hung up; the mount has gone");
+	cJSON_Delete(answer);
+	return NULL;
+}
+
+void ctl_close(struct ctl_link *l)
+{
+	if (l->fd >= 0)
+		close(l->fd);
+	l->fd = -1;
+	buf_free(&l->in);
+}
+
+cJSON *ctl_request_new(const char *cmd)
+{
+	cJSON *request = cJSON_CreateObject();
+
+	cJSON_AddStringToObject(request, "cmd", cmd);
+	return request;
+}
+
+double ctl_number(const cJSON *object, const char *name)
+{
+	const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, name);
+
+	return cJSON_IsNumber(item) ? item->valuedouble : 0;
+}
+
+const char *ctl_text(const cJSON *object, const char *name)
+{
+	const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(object, name));
+
+	return text ? text : "";
+}
+
+bool ctl_true(const cJSON *object, const char *name)
+{
+	return cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(object, name));
+}

@@ -1,0 +1,623 @@
+/*
+ * Flat listings. A process that reads a directory and then one below it walks the tree depth first:
+ * its subtree is then listed without a delimiter, a thousand keys a page however many directories
+ * they are in, and the pages fill all directories on the way. The keys of one directory follow each
+ * other in the order of a delimiter listing, so a directory is filled in the same order, and is
+ * complete when a key behind it is seen.
+ *
+ * The directory where the process came from (`root`) was listed with a delimiter and is not filled.
+ * The listing keeps LEAD_PAGES ahead of the reader and goes on as he opens directories. A directory
+ * that is not the next one is jumped to, which costs what its own listing would cost. One whose end
+ * is far, because of what is below it, gets a delimiter listing. A walk that prunes, so that pages
+ * bring little of what it reads, gives up flat listing.
+ *
+ * No tombstones are kept for it (they would have to stay in all directories): a name that is not
+ * known is not believed when a name of its directory has been forgotten since the page was asked
+ * for.
+ *
+ * Core thread. A flat listing belongs to the name space; it holds references to root and the
+ * directories on its path.
+ */
+#include <stdlib.h>
+
+#include "ns/ns_list.h"
+#include "util/clk.h"
+#include "util/mem.h"
+
+#define FLATS_MAX 16
+#define LEAD_PAGES 2
+/* For so many pages a directory is waited for, while little in them is its own. */
+#define WAIT_PAGES 4
+#define OWN_SHARE 4
+/* Pages that may have been in vain before a walk is taken for one that prunes. */
+#define VAIN_PAGES 8
+#define PAGE_KEYS 1000
+#define POS_MAX 4096
+
+/* A directory on the path to where the listing is. */
+struct frame {
+	struct node *dir;  /* a reference; NULL: what is below is left alone */
+	size_t prefix_len; /* of its key in `path` */
+	bool fills;        /* all its keys come by here */
+	bool marker;
+	uint64_t start_seq;
+	int64_t start_ms;
+};
+
+struct page_ask {
+	struct flat *flat; /* NULL: the answer is not wanted any more */
+	uint64_t start_seq;
+	int64_t asked_ms;
+};
+
+struct flat {
+	LIST_ENTRY(flat) link;
+	struct ns *ns;
+	pid_t tgid; /* who walks */
+	struct node *root;
+	struct buf path; /* key of the innermost frame's directory */
+	size_t root_len;
+	struct buf pos;   /* the last key seen, or where the listing was begun */
+	struct buf token; /* for the next page */
+	struct frame *frames;
+	size_t depth, room;
+	struct page_ask *ask; /* the page under way */
+	struct node *want;    /* who is waited for: its u.dir->flat is this; a reference */
+	struct node **over;   /* who is waited for no longer, to be woken; references */
+	size_t over_count;
+	unsigned want_pages, want_own; /* since then: pages, and keys of its own in them */
+	unsigned pages, read_page;     /* that came, and how far the reader is */
+	unsigned dirs;                 /* that were read from it */
+	uint64_t saved;                /* pages of delimiter listings that were not needed */
+	int64_t used_ms;
+	bool ended, given_up;
+};
+
+static struct bytes frame_prefix(const struct flat *f, const struct frame *fr)
+{
+	return BYTES(f->path.ptr ? f->path.ptr : "", fr->prefix_len);
+}
+
+/* ---- what is waited for ---- */
+
+static void want_end(struct flat *f)
+{
+	struct node *dir = f->want;
+
+	if (!dir)
+		return;
+	f->want = NULL;
+	dir->u.dir->flat = NULL;
+	f->over = mem_resize(f->over, f->over_count + 1, sizeof(*f->over));
+	f->over[f->over_count++] = dir;
+}
+
+/* The last thing that is done: who is woken may come back with calls that free the listing. */
+static void wake_over(struct node **over, size_t count)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		wake(&over[i]->u.dir->waiters);
+		node_unref(over[i]);
+	}
+	free(over);
+}
+
+static void wake_waiting(struct flat *f)
+{
+	struct node **over = f->over;
+	size_t count = f->over_count;
+
+	if (f->want && f->want->u.dir->flat_streams) {
+		over = mem_resize(over, count + 1, sizeof(*over));
+		over[count++] = node_ref(f->want);
+	}
+	f->over = NULL;
+	f->over_count = 0;
+	wake_over(over, count);
+}
+
+static void want_begin(struct flat *f, struct node *dir)
+{
+	if (f->want == dir)
+		return;
+	want_end(f);
+	f->want = node_ref(dir);
+	dir->u.dir->flat = f;
+	dir->u.dir->list_errnum = 0;
+	f->want_pages = f->want_own = 0;
+}
+
+static void served(struct flat *f, const struct dir *d, unsigned page)
+{
+	f->dirs++;
+	f->saved += 1 + d->kid_live / PAGE_KEYS;
+	if (f->read_page < page)
+		f->read_page = page;
+}
+
+/* ---- the path ---- */
+
+static struct frame *frame_push(struct flat *f, struct node *dir, size_t prefix_len)
+{
+	struct frame *fr;
+
+	if (f->depth == f->room) {
+		f->room = f->room ? f->room * 2 : 16;
+		f->frames = mem_resize(f->frames, f->room, sizeof(*f->frames));
+	}
+	fr = &f->frames[f->depth++];
+	*fr = (struct frame){.dir = dir ? node_ref(dir) : NULL, .prefix_len = prefix_len};
+	return fr;
+}
+
+static void frame_fills(struct frame *fr, uint64_t start_seq, int64_t start_ms)
+{
+	struct dir *d = fr->dir->u.dir;
+
+	fr->fills = true;
+	fr->start_seq = start_seq;
+	fr->start_ms = start_ms;
+	d->flat_streams = !d->kid_live;
+}
+
+/* All keys of the innermost directory have been seen, if it `passed`. */
+static void frame_pop(struct flat *f, bool passed)
+{
+	struct frame fr = f->frames[--f->depth];
+	struct dir *d;
+
+	if (f->depth)
+		buf_cut(&f->path, f->frames[f->depth - 1].prefix_len);
+	if (!fr.dir)
+		return;
+	d = fr.dir->u.dir;
+	if (fr.fills)
+		d->flat_streams = false;
+	if (passed && fr.fills && fr.dir->live && d->changed_seq <= fr.start_seq && !d->lister) {
+		merge_vanished(fr.dir, fr.start_seq, fr.start_ms);
+		d->marker = fr.marker ? MARKER_YES : MARKER_NO;
+		d->complete = true;
+		d->listed_ms = fr.start_ms;
+		d->ahead_tgid = f->want == fr.dir ? 0 : f->tgid;
+		d->ahead_page = f->pages;
+		if (f->want == fr.dir)
+			served(f, d, f->pages);
+	}
+	if (f->want == fr.dir)
+		want_end(f);
+	node_unref(fr.dir);
+}
+
+/* Where a listing of `dir` may begin: before its marker, behind nearly all that comes before. */
+static void before_dir(struct bytes key, struct buf *out)
+{
+	buf_cut(out, 0);
+	buf_add(out, key.ptr, key.len - 1);
+	buf_adds(out, ".~");
+}
+
+static struct frame *frame_of(struct flat *f, const struct node *dir)
+{
+	size_t i;
+
+	for (i = 0; i < f->depth; i++)
+		if (f->frames[i].dir == dir)
+			return &f->frames[i];
+	return NULL;
+}
+
+/* The frames from root to `dir`'s parent; they have been passed in part and are not filled. */
+static void push_path(struct flat *f, struct node *dir)
+{
+	struct frame *fr;
+
+	if (dir != f->root)
+		push_path(f, dir->parent);
+	buf_cut(&f->path, 0);
+	node_key(dir, &f->path);
+	fr = frame_push(f, dir, f->path.len);
+	fr->fills = false;
+	dir->u.dir->flat_streams = false;
+}
+
+/* ---- pages ---- */
+
+static void page_in(void *ctx, const struct s3_err *err, const struct s3_list_page *page);
+
+static void ask(struct flat *f, struct bytes start_after)
+{
+	struct s3_list_params params = {
+		.prefix = BYTES(f->path.ptr ? f->path.ptr : "", f->root_len),
+	};
+
+	if (start_after.ptr)
+		params.start_after = start_after;
+	else
+		params.token = buf_bytes(&f->token);
+	f->ask = mem_zalloc(sizeof(*f->ask));
+	f->ask->flat = f;
+	f->ask->start_seq = ++f->ns->seq;
+	f->ask->asked_ms = clk_mono_ms();
+	s3_list(f->root->volume->client, &params, 0, page_in, f->ask);
+}
+
+static void ask_drop(struct flat *f)
+{
+	if (f->ask)
+		f->ask->flat = NULL;
+	f->ask = NULL;
+}
+
+/* The listing goes on with `dir`, wherever it was. */
+static void jump(struct flat *f, struct node *dir)
+{
+	struct buf start = BUF_INIT(POS_MAX);
+
+	ask_drop(f);
+	while (f->depth)
+		frame_pop(f, false);
+	f->ended = false;
+	want_begin(f, dir);
+	push_path(f, dir);
+	buf_cut(&f->pos, 0);
+	buf_addb(&f->pos, buf_bytes(&f->path));
+	before_dir(buf_bytes(&f->path), &start);
+	ask(f, buf_bytes(&start));
+	frame_fills(&f->frames[f->depth - 1], f->ask->start_seq, f->ask->asked_ms);
+	buf_free(&start);
+}
+
+/* The directory `component` of the innermost one begins. */
+static void enter(struct flat *f, struct bytes component, const struct page_ask *ask)
+{
+	struct frame *up = &f->frames[f->depth - 1], *fr;
+	struct said said = {ask->start_seq, ask->asked_ms, up->start_ms, true};
+	struct s3_list_entry e = {.is_prefix = true};
+	struct buf name = BUF_INIT(8192);
+	struct node *n = NULL;
+
+	name_encode(component, false, &name);
+	if (up->dir && up->fills)
+		merge_entry(up->dir, component, &e, &said);
+	if (up->dir)
+		n = node_live(up->dir, buf_bytes(&name));
+	buf_free(&name);
+	if (n && (n->kind != NODE_DIR || n->unsent || n->change_seq > ask->start_seq))
+		n = NULL;
+	buf_addb(&f->path, component);
+	buf_addc(&f->path, '/');
+	fr = frame_push(f, n, f->path.len);
+	if (n && !n->u.dir->lister)
+		frame_fills(fr, ask->start_seq, ask->asked_ms);
+}
+
+static void take_key(struct flat *f, const struct s3_list_entry *e, const struct page_ask *ask)
+{
+	struct frame *fr;
+	struct said said;
+	struct bytes rest;
+	const char *slash;
+
+	while (f->depth > 1 && !bytes_starts(e->key, frame_prefix(f, &f->frames[f->depth - 1])))
+		frame_pop(f, true);
+	for (;;) {
+		fr = &f->frames[f->depth - 1];
+		rest = BYTES(e->key.ptr + fr->prefix_len, e->key.len - fr->prefix_len);
+		slash = rest.len ? memchr(rest.ptr, '/', rest.len) : NULL;
+		if (!slash)
+			break;
+		enter(f, BYTES(rest.ptr, (size_t)(slash - rest.ptr)), ask);
+	}
+	if (!rest.len)
+		fr->marker = true;
+	if (!fr->dir || !fr->fills || (!rest.len && !e->size_bytes))
+		return;
+	said = (struct said){ask->start_seq, ask->asked_ms, fr->start_ms, true};
+	merge_entry(fr->dir, rest, e, &said);
+	if (fr->dir == f->want)
+		f->want_own++;
+}
+
+/* Directories on the path that were moved, made anew or listed otherwise are left alone. */
+static void check_path(struct flat *f, const struct page_ask *ask)
+{
+	size_t i;
+
+	for (i = 1; i < f->depth; i++) {
+		struct frame *fr = &f->frames[i];
+
+		if (!fr->dir)
+			continue;
+		if (fr->dir->u.dir->lister)
+			fr->fills = fr->dir->u.dir->flat_streams = false;
+		if (fr->dir->live && fr->dir->change_seq <= ask->start_seq && f->frames[i - 1].dir)
+			continue;
+		fr->dir->u.dir->flat_streams = false;
+		if (f->want == fr->dir)
+			want_end(f);
+		node_unref(fr->dir);
+		fr->dir = NULL;
+	}
+}
+
+static bool root_moved(struct flat *f)
+{
+	struct buf key = BUF_INIT(0);
+	bool same;
+
+	node_key(f->root, &key);
+	same = f->root->live &&
+	       bytes_equal(buf_bytes(&key), BYTES(f->path.ptr ? f->path.ptr : "", f->root_len));
+	buf_free(&key);
+	return !same;
+}
+
+static void give_up(struct flat *f)
+{
+	f->given_up = true;
+	ask_drop(f);
+	while (f->depth)
+		frame_pop(f, false);
+	want_end(f);
+}
+
+/* The keys up to the wanted directory's end may be many more: is it worth waiting for them? */
+static bool want_is_far(const struct flat *f)
+{
+	return f->want_pages >= WAIT_PAGES && f->want_own < f->want_pages * (PAGE_KEYS / OWN_SHARE);
+}
+
+static void list_want(struct flat *f)
+{
+	struct node *dir = node_ref(f->want);
+	struct frame *fr = frame_of(f, dir);
+
+	if (fr)
+		fr->fills = false;
+	dir->u.dir->flat_streams = false;
+	dir_list(dir);
+	want_end(f);
+	node_unref(dir);
+}
+
+static bool pages_in_vain(const struct flat *f)
+{
+	return f->pages > VAIN_PAGES + 2 * f->saved;
+}
+
+/* A page has come, or a directory was opened: what next? */
+static void go_on(struct flat *f)
+{
+	const struct frame *fr;
+
+	if (f->ask || f->given_up)
+		return;
+	if (f->want) {
+		fr = frame_of(f, f->want);
+		if (!fr && !f->ended)
+			jump(f, f->want);
+		else if (f->ended || !fr->fills || want_is_far(f))
+			list_want(f);
+		else
+			ask(f, BYTES_NONE);
+	} else if (!f->ended && f->dirs > 1 && f->pages < f->read_page + LEAD_PAGES) {
+		ask(f, BYTES_NONE);
+	}
+}
+
+static void page_merge(struct flat *f, const struct page_ask *ask, const struct s3_list_page *page)
+{
+	size_t i;
+
+	check_path(f, ask);
+	for (i = 0; i < page->count; i++) {
+		const struct s3_list_entry *e = &page->entries[i];
+
+		if (!bytes_starts(e->key, frame_prefix(f, &f->frames[0])) ||
+			bytes_cmp(e->key, buf_bytes(&f->pos)) < 0)
+			continue;
+		if (e->key.len >= POS_MAX) {
+			give_up(f);
+			return;
+		}
+		take_key(f, e, ask);
+		if (i + 1 == page->count) {
+			buf_cut(&f->pos, 0);
+			buf_addb(&f->pos, e->key);
+		}
+	}
+	buf_cut(&f->token, 0);
+	if (page->truncated) {
+		buf_addb(&f->token, page->next_token);
+		return;
+	}
+	f->ended = true;
+	while (f->depth > 1)
+		frame_pop(f, true);
+}
+
+static void page_in(void *ctx, const struct s3_err *err, const struct s3_list_page *page)
+{
+	struct page_ask *a = ctx;
+	struct flat *f = a->flat;
+
+	if (!f) {
+		free(a);
+		return;
+	}
+	f->ask = NULL;
+	f->pages++;
+	f->want_pages++;
+	if (err->cls != S3_OK || root_moved(f)) {
+		free(a);
+		give_up(f);
+		wake_waiting(f);
+		return;
+	}
+	page_merge(f, a, page);
+	free(a);
+	if (pages_in_vain(f))
+		give_up(f);
+	go_on(f);
+	wake_waiting(f);
+}
+
+/* ---- who reads what ---- */
+
+static void flat_free(struct flat *f)
+{
+	struct node **over;
+	size_t count;
+
+	give_up(f);
+	over = f->over;
+	count = f->over_count;
+	LIST_REMOVE(f, link);
+	f->ns->flat_count--;
+	node_unref(f->root);
+	buf_free(&f->path);
+	buf_free(&f->pos);
+	buf_free(&f->token);
+	free(f->frames);
+	free(f);
+	wake_over(over, count);
+}
+
+static struct flat *flat_of(struct ns *ns, pid_t tgid)
+{
+	struct flat *f;
+	int64_t now_ms = clk_mono_ms();
+
+	LIST_FOREACH(f, &ns->flats, link)
+	{
+		if (f->tgid != tgid)
+			continue;
+		if (now_ms - f->used_ms > SNAPSHOT_MS && !f->want) {
+			flat_free(f);
+			return NULL;
+		}
+		f->used_ms = now_ms;
+		return f;
+	}
+	return NULL;
+}
+
+static struct flat *flat_new(struct node *root, pid_t tgid)
+{
+	struct ns *ns = root->volume->ns;
+	struct flat *f, *oldest = NULL;
+
+	if (ns->flat_count == FLATS_MAX) {
+		LIST_FOREACH(f, &ns->flats, link)
+		if (!oldest || f->used_ms < oldest->used_ms)
+			oldest = f;
+		flat_free(oldest);
+	}
+	f = mem_zalloc(sizeof(*f));
+	f->ns = ns;
+	f->tgid = tgid;
+	f->root = node_ref(root);
+	f->used_ms = clk_mono_ms();
+	f->pos = f->token = BUF_INIT(POS_MAX);
+	node_key(root, &f->path);
+	f->root_len = f->path.len;
+	LIST_INSERT_HEAD(&ns->flats, f, link);
+	ns->flat_count++;
+	return f;
+}
+
+/* Has this process just read the directory that `dir` is in? */
+static bool came_from(const struct node *dir, pid_t tgid)
+{
+	const struct dir *up = dir->parent ? dir->parent->u.dir : NULL;
+
+	return up && up->snapshot_tgid == tgid && up->complete &&
+	       clk_mono_ms() - up->snapshot_ms < SNAPSHOT_MS;
+}
+
+/* The directory is one that the listing will come by, or can be at with its next page. */
+static bool flat_want(struct flat *f, struct node *dir)
+{
+	const struct frame *fr;
+	struct buf key = BUF_INIT(0);
+	bool ahead;
+
+	if (root_moved(f)) {
+		give_up(f);
+		return false;
+	}
+	fr = frame_of(f, dir);
+	if (fr && !fr->fills)
+		return false;
+	if (!fr) {
+		node_key(dir, &key);
+		ahead = !f->ended && bytes_cmp(buf_bytes(&key), buf_bytes(&f->pos)) > 0;
+		buf_free(&key);
+		if (!ahead)
+			return false;
+	}
+	want_begin(f, dir);
+	go_on(f);
+	return true;
+}
+
+static bool flat_take(struct node *dir, pid_t tgid)
+{
+	struct flat *f = flat_of(dir->volume->ns, tgid);
+	bool below = f && dir != f->root && node_is_under(dir, f->root);
+
+	if (below)
+		return !f->given_up && flat_want(f, dir);
+	if (!came_from(dir, tgid))
+		return false;
+	if (f)
+		flat_free(f);
+	jump(flat_new(dir->parent, tgid), dir);
+	return true;
+}
+
+/* A directory that was listed ahead is read now. */
+static void flat_passed(struct node *dir, pid_t tgid)
+{
+	struct dir *d = dir->u.dir;
+	struct flat *f;
+
+	if (d->ahead_tgid != tgid)
+		return;
+	f = flat_of(dir->volume->ns, tgid);
+	if (!f || f->given_up)
+		return;
+	served(f, d, d->ahead_page);
+	go_on(f);
+}
+
+void dir_read(struct node *dir, pid_t tgid, bool fresh)
+{
+	struct dir *d = dir->u.dir;
+	struct flat *f;
+
+	/* What was listed ahead for him is as good as listed now. */
+	if (d->complete && d->ahead_tgid == tgid && clk_mono_ms() - d->listed_ms < SNAPSHOT_MS)
+		fresh = true;
+	if (fresh)
+		flat_passed(dir, tgid);
+	else if (!d->lister && !d->flat && !flat_take(dir, tgid))
+		dir_list(dir);
+	d->ahead_tgid = 0;
+	f = flat_of(dir->volume->ns, tgid);
+	if (f)
+		wake_waiting(f);
+}
+
+void flats_free(struct ns *ns, const struct ns_volume *v)
+{
+	struct flat *f, *next;
+
+	for (f = LIST_FIRST(&ns->flats); f; f = next) {
+		next = LIST_NEXT(f, link);
+		if (!v || f->root->volume == v)
+			flat_free(f);
+	}
+}

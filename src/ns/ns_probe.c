@@ -1,0 +1,141 @@
+/*
+ * Probes: S3 is asked about one name, with a HeadObject for the file and a listing of one key for
+ * the directory. Core thread; a probe belongs to its call until that has taken the answer, or to
+ * its requests once the call is gone.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "ns/ns_list.h"
+#include "util/clk.h"
+#include "util/mem.h"
+
+static void probe_free(struct probe *p)
+{
+	etag_free(&p->etag);
+	free(p->name);
+	free(p);
+}
+
+static void probe_answered(struct probe *p, const struct s3_err *err)
+{
+	struct node *parent = p->parent;
+
+	if (err->cls != S3_OK && err->cls != S3_NOT_FOUND && p->err.cls == S3_OK)
+		p->err = *err;
+	/* A bucket that is not there is not a name that is not there (contract C10). */
+	if (err->cls == S3_NOT_FOUND && !strcmp(err->code, "NoSuchBucket")) {
+		p->err = *err;
+		p->err.errnum = EIO;
+	}
+	if (--p->left)
+		return;
+	if (TAILQ_EMPTY(&p->waiters)) {
+		probe_free(p);
+		read_ends(parent);
+		return;
+	}
+	wake(&p->waiters); /* ends in probe_take */
+}
+
+static void probe_headed(void *ctx, const struct s3_err *err, const struct s3_object *o)
+{
+	struct probe *p = ctx;
+
+	if (err->cls == S3_OK) {
+		p->is_file = true;
+		p->size_bytes = o->size_bytes;
+		p->mtime_ms = o->mtime_ms;
+		etag_set(&p->etag, o->etag);
+		if (o->storage_class)
+			p->class_id = class_id(p->parent->volume->ns, BYTES_STR(o->storage_class));
+	}
+	probe_answered(p, err);
+}
+
+static void probe_listed(void *ctx, const struct s3_err *err, const struct s3_list_page *page)
+{
+	struct probe *p = ctx;
+
+	if (err->cls == S3_OK && page->count)
+		p->is_dir = true;
+	probe_answered(p, err);
+}
+
+void probe_name(
+	struct ns_call *c, struct node *parent, struct bytes name, void (*then)(struct ns_call *))
+{
+	struct s3_client *client = parent->volume->client;
+	bool object_only = bytes_starts(name, BYTES_LIT("%="));
+	struct s3_list_params params = {.max_keys = 1};
+	struct buf key = BUF_INIT(0);
+	struct probe *p = mem_zalloc(sizeof(*p));
+
+	p->parent = parent;
+	p->name = mem_dup(name.ptr, name.len);
+	p->start_seq = ++parent->volume->ns->seq;
+	TAILQ_INIT(&p->waiters);
+	c->work = p;
+	read_begins(parent);
+	node_child_key(parent, name, &key);
+	park(c, &p->waiters, then);
+	p->left = object_only ? 1 : 2;
+	s3_head(client, buf_bytes(&key), 0, probe_headed, p);
+	if (!object_only) {
+		buf_addc(&key, '/');
+		params.prefix = buf_bytes(&key);
+		s3_list(client, &params, 0, probe_listed, p);
+	}
+	buf_free(&key);
+}
+
+static void probe_set_file(struct probe *p, struct node *n, int64_t now_ms)
+{
+	struct ns *ns = n->volume->ns;
+	char text[64];
+	struct s3_list_entry e = {
+		.etag = etag_text(&p->etag, text),
+		.size_bytes = p->size_bytes,
+		.mtime_ms = p->mtime_ms,
+		.storage_class = BYTES_STR(p->class_id ? ns->classes[p->class_id] : ""),
+	};
+
+	merge_file(n, &e, now_ms);
+}
+
+static void probe_merge(struct probe *p)
+{
+	struct bytes name = BYTES_STR(p->name);
+	struct node *n = node_find(p->parent, name);
+	int64_t now_ms = clk_mono_ms();
+
+	if (n && (n->kind == NODE_TOMB || ours_is_newer(n, p->start_seq)))
+		return;
+	if (!p->is_file && !p->is_dir) {
+		if (n)
+			node_remove(n);
+		return;
+	}
+	n = merge_node(p->parent, name, p->is_dir ? NODE_DIR : NODE_FILE, p->start_seq);
+	if (n && p->is_dir)
+		merge_dir(n, now_ms);
+	else if (n)
+		probe_set_file(p, n, now_ms);
+}
+
+int probe_take(struct ns_call *c)
+{
+	struct probe *p = c->work;
+	struct node *parent = p->parent;
+	int errnum = p->err.errnum;
+
+	c->work = NULL;
+	/* "dir/" without content is the directory's marker, not a file with an empty name. */
+	if (p->is_file && !p->size_bytes && !strcmp(p->name, "%:"))
+		p->is_file = false;
+	if (!errnum)
+		probe_merge(p);
+	probe_free(p);
+	read_ends(parent);
+	return errnum;
+}
