@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "bulk/bulk.h"
+#include "cli/ctl_server.h"
 #include "cli/opts.h"
 #include "fuse/fs.h"
 #include "ns/ns.h"
@@ -37,6 +38,7 @@ struct daemon {
 	struct bulk_target *target;
 	struct ns *ns;
 	struct fs *fs;
+	struct ctl *ctl;
 };
 
 /* ---- is the bucket there? ---- */
@@ -118,6 +120,7 @@ static bool start(struct daemon *d, char *why)
 		.check_permissions = o->allow_other,
 		.debug = false,
 	};
+	struct ns_volume *volume;
 
 	d->loop = loop_new();
 	if (!d->loop) {
@@ -130,9 +133,16 @@ static bool start(struct daemon *d, char *why)
 	d->bulk = bulk_new(d->loop, &o->bulk);
 	d->target = bulk_target_new(d->bulk, d->client, o->max_inflight);
 	d->ns = ns_new(d->loop, d->bulk, &o->ns);
-	d->fs = fs_mount(d->loop, d->ns,
-		ns_volume_new(d->ns, d->target, o->prefix, d->mountpoint, &o->ns), &fs, why, WHY_MAX);
-	return d->fs != NULL;
+	volume = ns_volume_new(d->ns, d->target, o->prefix, d->mountpoint, &o->ns);
+	d->fs = fs_mount(d->loop, d->ns, volume, &fs, why, WHY_MAX);
+	if (!d->fs)
+		return false;
+	d->ctl = ctl_new(d->loop,
+		&(struct ctl_mount){.volume = volume,
+			.mountpoint = d->mountpoint,
+			.source = o->source,
+			.read_only = o->ns.read_only});
+	return true;
 }
 
 /* What was accepted is finished, whatever ended the mount. */
@@ -159,6 +169,7 @@ static int finish(struct daemon *d)
 	/* What is still being read is cancelled while those who wait for it can be answered. */
 	s3_client_free(d->client);
 	fs_unmount(d->fs);
+	ctl_free(d->ctl, true);
 	if (d->ns)
 		ns_free(d->ns);
 	bulk_target_free(d->target);

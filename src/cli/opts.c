@@ -221,6 +221,16 @@ static bool set_cache_dir(struct opts *o, const char *v)
 	return v[0] == '/' && keep(&o->ns.spool_dir, v);
 }
 
+static bool set_rename_limit(struct opts *o, const char *v)
+{
+	uint64_t n;
+
+	if (!parse_number(v, 10000000, &n) || !n)
+		return false;
+	o->ns.rename_limit = (size_t)n;
+	return true;
+}
+
 static const struct option_rule rules[] = {
 	{"endpoint_url=", set_endpoint, "URL of the S3 server; else AWS_ENDPOINT_URL_S3,\n"
 		"                         AWS_ENDPOINT_URL, the profile, or Amazon's"},
@@ -238,6 +248,9 @@ static const struct option_rule rules[] = {
 	{"metadata_ttl=", set_ttl, "seconds that names and sizes are trusted (default: 1)"},
 	{"commit=", set_commit, "walk: cp -r and rm -r answer early and their last call\n"
 		"                         tells the truth (default); close: every call waits for S3"},
+	{"rename_limit=", set_rename_limit,
+		"objects up to which a directory is renamed in one go\n"
+		"                         (default: 10000); a larger one mv copies and removes"},
 	{"max_inflight=", set_inflight, "cap of requests in flight (default: 1024)"},
 	{"io_threads=", set_io_threads, "threads for transfers (default: by processors)"},
 	{"part_size=", set_part_size, "size of the parts of uploads, 5M to 5G (default: 8M)"},

@@ -5,6 +5,7 @@ src_ns_libns_a_SOURCES = \
 	src/ns/ns_access.c \
 	src/ns/ns_cmd.c \
 	src/ns/ns_content.c \
+	src/ns/ns_copy.c \
 	src/ns/ns_dir.c \
 	src/ns/ns_etag.c \
 	src/ns/ns_file.c \
@@ -21,6 +22,7 @@ src_ns_libns_a_SOURCES = \
 	src/ns/ns_procstat.c \
 	src/ns/ns_read.c \
 	src/ns/ns_remove.c \
+	src/ns/ns_rename_dir.c \
 	src/ns/ns_run.c \
 	src/ns/ns_status.c \
 	src/ns/ns_upload.c \

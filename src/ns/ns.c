@@ -30,10 +30,12 @@ struct ns_volume *ns_volume_new(struct ns *ns, struct bulk_target *target, const
 
 	v->ns = ns;
 	v->target = target;
-	v->client = bulk_target_client(target);
+	v->client = target ? bulk_target_client(target) : NULL;
+	v->id = ++ns->volume_id;
 	v->prefix = mem_strdup(prefix);
 	v->mountpoint = mem_strdup(mountpoint);
 	v->config = *config;
+	v->config.spool_dir = mem_strdup(config->spool_dir);
 	v->next = ns->volumes;
 	ns->volumes = v;
 	v->root = node_root_new(v);
@@ -58,7 +60,8 @@ void ns_drain(struct ns *ns)
 	struct ns_volume *v;
 
 	for (v = ns->volumes; v; v = v->next)
-		bulk_hurry(v->target);
+		if (v->target)
+			bulk_hurry(v->target);
 }
 
 bool ns_idle(const struct ns *ns)
@@ -87,42 +90,101 @@ void ns_close(struct ns *ns)
 	ns->closing = true;
 }
 
+/* Takes the nodes of one volume, or (NULL) of all, out of the table: the kernel knows none any more. */
+static void drop_nodes(struct ns *ns, const struct ns_volume *v)
+{
+	struct node *n, *next;
+	size_t i;
+
+	for (i = 0; i < ns->table_size; i++)
+		for (n = ns->table[i]; n; n = n->table_next)
+			if (n->lookups && (!v || n->volume == v)) {
+				n->lookups = 0;
+				n->refs--;
+			}
+	for (i = 0; i < ns->table_size; i++)
+		for (n = ns->table[i]; n; n = next) {
+			next = n->table_next;
+			if (n->kind != NODE_TOMB || (v && n->volume != v))
+				continue;
+			tomb_drop(n->parent, BYTES(n->name, n->name_len));
+			next = ns->table[i];
+		}
+	for (i = 0; i < ns->table_size; i++)
+		for (n = ns->table[i]; n; n = next) {
+			next = n->table_next;
+			if (v && n->volume != v)
+				continue;
+			node_remove(n);
+			/* What hung on it may have gone, too. */
+			next = ns->table[i];
+		}
+}
+
+void volume_release(struct ns_volume *v)
+{
+	ledger_clear(&v->ledger);
+	free((char *)v->config.spool_dir);
+	free(v->pairs);
+	free(v->prefix);
+	free(v->mountpoint);
+	free(v);
+}
+
+void ns_volume_connect(struct ns_volume *v, struct bulk_target *target)
+{
+	v->target = target;
+	v->client = bulk_target_client(target);
+}
+
+bool ns_volume_connected(const struct ns_volume *v)
+{
+	return v->target != NULL;
+}
+
+struct ns_volume *ns_volume_of(const struct node *n)
+{
+	return n->volume;
+}
+
+bool ns_volume_pending(const struct ns_volume *v)
+{
+	return v->root->u.dir->pending > 0;
+}
+
+bool ns_volume_forgotten(const struct ns_volume *v)
+{
+	return !v->root->lookups && !v->root->u.dir->pending && !dir_handles_of(v) &&
+		!file_handles_of(v);
+}
+
+void ns_volume_free(struct ns_volume *v)
+{
+	struct ns *ns = v->ns;
+	struct ns_volume **at;
+
+	walks_leave_volume(ns, v);
+	drop_nodes(ns, v);
+	for (at = &ns->volumes; *at != v; at = &(*at)->next)
+		;
+	*at = v->next;
+	v->left = true;
+	/* Its memory goes with its last node: something may still hold one. */
+	node_unref(v->root);
+}
+
 /* After the kernel has gone: every node that is left is held by the table, or by a lost reference. */
 void ns_free(struct ns *ns)
 {
-	struct ns_volume *v;
 	size_t i;
 
 	ns->stale = NULL;
-	flats_free(ns, NULL);
 	walks_free(ns);
 	file_handles_free(ns);
 	dir_handles_free(ns);
 	members_free(ns);
-	for (i = 0; i < ns->table_size; i++) {
-		struct node *n;
-
-		for (n = ns->table[i]; n; n = n->table_next)
-			if (n->lookups) {
-				n->lookups = 0;
-				n->refs--;
-			}
-	}
-	for (i = 0; i < ns->table_size; i++)
-		while (ns->table[i] && ns->table[i]->kind == NODE_TOMB)
-			tomb_drop(ns->table[i]->parent,
-				BYTES(ns->table[i]->name, ns->table[i]->name_len));
-	for (i = 0; i < ns->table_size; i++)
-		while (ns->table[i])
-			node_remove(ns->table[i]);
-	while ((v = ns->volumes)) {
-		ns->volumes = v->next;
-		node_unref(v->root);
-		ledger_clear(&v->ledger);
-		free(v->prefix);
-		free(v->mountpoint);
-		free(v);
-	}
+	while (ns->volumes)
+		ns_volume_free(ns->volumes);
 	for (i = 0; i < CLASSES_MAX; i++)
 		free(ns->classes[i]);
 	for (i = 0; i < ABSENT_MAX; i++)

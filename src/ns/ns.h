@@ -94,6 +94,7 @@ struct ns_config {
 	uint64_t part_bytes;	   /* of uploads; 0: 8 MiB */
 	uint64_t write_memory_bytes; /* of data waiting to be uploaded; 0: 64 MiB */
 	uint64_t read_memory_bytes;  /* of readahead; 0: 64 MiB */
+	size_t rename_limit; /* objects of a directory that is renamed in one go; 0: 10,000 */
 	unsigned pending_max;	   /* accepted operations that are not done; 0: 10,000 */
 	const char *spool_dir;	   /* where buffers go beyond the bound; NULL: $TMPDIR, /var/tmp */
 };
@@ -105,7 +106,18 @@ struct ns_config {
 struct ns *ns_new(struct loop *loop, struct bulk *bulk, const struct ns_config *config);
 struct ns_volume *ns_volume_new(struct ns *ns, struct bulk_target *target, const char *prefix,
 	const char *mountpoint, const struct ns_config *config);
+/* A volume may be made without a target; it must be connected before it is used. */
+void ns_volume_connect(struct ns_volume *volume, struct bulk_target *target);
+bool ns_volume_connected(const struct ns_volume *volume);
 struct node *ns_root(struct ns_volume *volume);
+struct ns_volume *ns_volume_of(const struct node *node);
+/*
+ * A volume that is unmounted while others go on: when nothing is pending, and the kernel has forgotten
+ * it and closed all its files (ns_volume_forgotten), free its client, then the volume, then its target.
+ */
+bool ns_volume_pending(const struct ns_volume *volume);
+bool ns_volume_forgotten(const struct ns_volume *volume);
+void ns_volume_free(struct ns_volume *volume);
 /*
  * True when nothing is pending any more. `ns_drain` sends all that waits; the caller runs the loop
  * until ns_idle. ns_failures counts the operations that failed after they were accepted.

@@ -110,7 +110,7 @@ static void done(struct bulk_op *op, const struct s3_err *err)
 	struct node *p;
 
 	a->settle(a, err);
-	if (err->cls != S3_OK)
+	if (err->cls != S3_OK && !a->attempt)
 		report(a, err);
 	node_pend(a->node, -1);
 	if (a->node->kind == NODE_TOMB)

@@ -55,6 +55,16 @@ void ns_opendir(struct ns_call *c)
 	c->reply(c, 0);
 }
 
+bool dir_handles_of(const struct ns_volume *v)
+{
+	const struct ns_dir_handle *h;
+
+	LIST_FOREACH (h, &v->ns->dir_handles, link)
+		if (h->dir->volume == v)
+			return true;
+	return false;
+}
+
 void dir_handles_free(struct ns *ns)
 {
 	while (!LIST_EMPTY(&ns->dir_handles))

@@ -1,4 +1,4 @@
-/* Files: opening, creating, truncating, copy_file_range, and letting go of them. */
+/* Files: opening, creating, truncating, and letting go of them. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -6,9 +6,6 @@
 #include "ns/ns_int.h"
 #include "util/clk.h"
 #include "util/mem.h"
-
-/* One reply of copy_file_range carries 32 bits; the kernel asks again for the rest. */
-#define COPY_REPLY_MAX ((uint64_t)1 << 31)
 
 static struct ns_file_handle *handle_new(struct ns_call *c, struct node *n)
 {
@@ -122,6 +119,16 @@ void file_handles_free(struct ns *ns)
 		ns_release(LIST_FIRST(&ns->file_handles));
 }
 
+bool file_handles_of(const struct ns_volume *v)
+{
+	const struct ns_file_handle *h;
+
+	LIST_FOREACH (h, &v->ns->file_handles, link)
+		if (h->node->volume == v)
+			return true;
+	return false;
+}
+
 void ns_release(struct ns_file_handle *h)
 {
 	struct node *n = h->node;
@@ -206,48 +213,4 @@ void ns_setattr(struct ns_call *c)
 		setattr_size(c);
 	else
 		setattr_reply(c);
-}
-
-/* ---- copy_file_range ---- */
-
-void ns_copy(struct ns_call *c)
-{
-	struct node *from = c->file->node, *to = c->file2->node;
-	struct content *ct = to->u.content;
-	uint64_t n;
-
-	if (!c->file2->writes || !ct || ct->errnum) {
-		c->reply(c, ct && ct->errnum ? ct->errnum : EBADF);
-		return;
-	}
-	if (c->offset >= from->size_bytes) {
-		c->done_bytes = 0;
-		c->reply(c, 0);
-		return;
-	}
-	/* A range of an object that the file begins with, or goes on with; the rest the kernel does. */
-	if (from == to || node_has_writer(from) || from->pending || ct->flushing || ct->own ||
-		ct->used || ct->part_count || c->offset != c->offset2 ||
-		c->offset2 != ct->size_bytes || from->volume != to->volume ||
-		(ct->base ? ct->base != from || !etag_equal(&ct->base_etag, &c->file->etag)
-			  : c->offset != 0)) {
-		c->reply(c, EXDEV);
-		return;
-	}
-	n = from->size_bytes - c->offset;
-	if (n > c->size)
-		n = c->size;
-	if (n > COPY_REPLY_MAX)
-		n = COPY_REPLY_MAX;
-	if (!ct->base)
-		content_set_base(ct, from, &c->file->etag, from->size_bytes);
-	ct->base_bytes += n;
-	ct->size_bytes += n;
-	ct->dirty = true;
-	to->size_bytes = ct->size_bytes;
-	to->mtime_ms = clk_wall_ms();
-	to->pages_good = false;
-	node_touch(to);
-	c->done_bytes = (size_t)n;
-	c->reply(c, 0);
 }

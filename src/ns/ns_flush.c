@@ -25,7 +25,7 @@ void file_lost(struct node *n)
 	node_remove(n);
 }
 
-static void file_stored(struct accepted *a)
+void file_stored(struct accepted *a)
 {
 	struct node *n = a->node;
 
@@ -164,7 +164,9 @@ static void flush_put(struct ns_call *c, struct content *ct, struct walk *w)
 {
 	struct accepted *a;
 
-	if (walk_is_run(w) && walk_defers(w, WALK_PUT)) {
+	/* A copy of a walk that no server can make, from one endpoint to another. */
+	if ((walk_is_run(w) || (walk_is_copy(w) && !is_last(c, w))) &&
+		walk_defers(w, WALK_PUT)) {
 		flush_put_deferred(c, ct, w);
 		return;
 	}
@@ -242,13 +244,15 @@ static void flush_go(struct ns_call *c)
 	}
 	/* A file without a name any more has nowhere to go. */
 	if (!ct || !ct->dirty || !n->live || ct->errnum) {
-		c->reply(c, ct && n->live ? ct->errnum : 0);
+		c->errnum = ct && n->live ? ct->errnum : 0;
+		stored_go(c);
 		return;
 	}
 	if (accept_full(c, flush_go))
 		return;
 	w = walk_of(n->volume, c);
 	if (walk_is_copy(w) && ct->created && !ct->size_bytes && walk_source(w) &&
+		volume_copies_from(n->volume, walk_source(w)->volume) &&
 		!walk_source(w)->size_bytes && walk_source(w)->kind == NODE_FILE) {
 		/* An empty file is copied like any other, with what metadata it has. */
 		content_set_base(ct, walk_source(w), &walk_source(w)->etag, 0);

@@ -112,6 +112,11 @@ struct ns_volume {
 	char *mountpoint;
 	struct ns_config config;
 	struct node *root;
+	uint64_t id; /* never used again */
+	size_t node_count; /* nodes that exist, the root included */
+	bool left; /* ns_volume_free was called: freed with its last node */
+	struct copy_pair *pairs; /* ns_copy.c */
+	size_t pair_count;
 	struct ledger ledger;
 	struct ns_volume *next;
 };
@@ -147,6 +152,7 @@ struct ns {
 	struct member *members;		  /* by thread id (uthash) */
 	uint64_t walk_id;		  /* of the last one */
 	struct ns_volume *volumes;
+	uint64_t volume_id; /* of the last one */
 	char *classes[CLASSES_MAX];
 	struct absent absent[ABSENT_MAX];
 	unsigned absent_next;
@@ -240,6 +246,7 @@ struct accepted {
 	struct node *node;   /* whose name it is about (a tombstone for deletes); a reference */
 	struct node *source; /* or NULL; a reference */
 	struct walk *walk;   /* whose it is; or NULL */
+	bool attempt;	     /* there is another way: a failure is no failure of the file */
 	bool deferred;	     /* nobody waits for it: a failure is the walk's, and the ledger's */
 	struct ns_call_list waiters;
 	void (*settle)(struct accepted *a, const struct s3_err *err); /* bookkeeping of the names */
@@ -305,6 +312,8 @@ bool walk_remove_fails_at(const struct walk *w, const struct node *parent, const
 bool walk_remove_is_last(const struct walk *w, const struct node *parent, const char *name);
 /* A directory that needs its marker if it is empty when the walk ends. */
 void walk_note_dir(struct walk *w, struct node *dir);
+/* Nothing is left of the volume: walks let go of what they hold of it, runs on it end. */
+void walks_leave_volume(struct ns *ns, const struct ns_volume *v);
 void walks_free(struct ns *ns);
 struct ns_volume *walk_volume(const struct walk *w);
 void walk_put_markers(struct walk *w); /* of its directories that are empty now */
@@ -349,11 +358,20 @@ int process_watch(pid_t pid);
 /* The path of `arg` in the mount ("/" or "/a/b"; owned), or NULL when it is elsewhere or unsure. */
 char *process_path_in(const struct process *p, const char *arg, const char *mountpoint);
 
+/* ns_copy.c */
+/* Has S3 copied from that volume to this one already? Then it will again. */
+bool volume_copies_from(const struct ns_volume *to, const struct ns_volume *from);
+/* ns.c: the last node of a volume that was left has gone */
+void volume_release(struct ns_volume *v);
+
 /* ns_remove.c */
 /* A delete has failed: the name is there again, and the nearest directory left looks again. */
 void name_came_back(struct node *gone);
 /* Sees to it that c->node outlives `n`, which may be the last in it; then `next`, with c->errnum. */
 void keep_parent(struct ns_call *c, struct node *n, void (*next)(struct ns_call *));
+
+/* ns_rename_dir.c */
+void rename_dir(struct ns_call *c);
 
 /* ns_dir.c */
 /* S3 has a key below `dir`: it, and what is above it, exists by that. */
@@ -427,6 +445,7 @@ void upload_pump(struct content *ct);
 void upload_abort(struct content *ct);
 void upload_forget(struct content *ct); /* it is complete */
 /* ns_flush.c */
+void file_stored(struct accepted *a); /* S3 has it: its node learns what S3 said */
 void file_lost(struct node *n); /* what was made here is not in S3, and will not be */
 void file_put_empty(struct node *n, struct ns_call *c, void (*then)(struct ns_call *));
 
@@ -443,5 +462,7 @@ void readahead_free(struct ns_file_handle *h);
 /* Lets go of what the kernel has not closed. */
 void dir_handles_free(struct ns *ns);
 void file_handles_free(struct ns *ns);
+bool dir_handles_of(const struct ns_volume *v); /* is one open? */
+bool file_handles_of(const struct ns_volume *v);
 
 #endif

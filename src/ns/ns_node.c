@@ -91,6 +91,7 @@ static struct node *node_alloc(struct ns_volume *v, struct node *parent, struct 
 	struct node *n = mem_zalloc(sizeof(*n) + name.len + 1);
 
 	n->volume = v;
+	v->node_count++;
 	n->parent = parent ? node_ref(parent) : NULL;
 	n->kind = (uint8_t)kind;
 	n->refs = 1;
@@ -273,6 +274,8 @@ struct node *node_ref(struct node *n)
 
 static void node_free(struct node *n)
 {
+	struct ns_volume *v = n->volume;
+
 	if (n->kind == NODE_DIR) {
 		absent_forget(n->volume->ns, n);
 		/* A flat listing under way would make it anew, without knowing what was removed. */
@@ -290,6 +293,8 @@ static void node_free(struct node *n)
 		free((char *)n->name);
 	free(n->waiters);
 	free(n);
+	if (!--v->node_count && v->left)
+		volume_release(v);
 }
 
 void node_unref(struct node *n)

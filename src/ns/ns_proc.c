@@ -140,13 +140,29 @@ static bool path_within(const char *path, const char *top)
 	return !strncmp(path, top, n) && (path[n] == '/' || !path[n]);
 }
 
-/* Is it on a filesystem in user space? Then it must not be touched. */
-static bool on_fuse(const char *mountinfo, const char *path)
+/* mountinfo writes blanks and backslashes as \ooo (proc(5)). */
+static void unescape(char *text)
+{
+	char *to = text;
+
+	for (; *text; text++) {
+		if (text[0] == '\\' && text[1] && text[2] && text[3]) {
+			*to++ = (char)((text[1] - '0') << 6 | (text[2] - '0') << 3 | (text[3] - '0'));
+			text += 3;
+		} else {
+			*to++ = *text;
+		}
+	}
+	*to = '\0';
+}
+
+/* The length of the mount point that the path is below, and whether that is in user space. */
+static size_t covering_mount(const char *mountinfo, const char *path, bool *fuse)
 {
 	const char *line = mountinfo;
 	size_t best = 0;
-	bool fuse = false;
 
+	*fuse = false;
 	while (line && *line) {
 		char point[PATH_MAX], type[64];
 		const char *dash, *end = strchr(line, '\n');
@@ -154,13 +170,24 @@ static bool on_fuse(const char *mountinfo, const char *path)
 		dash = strstr(line, " - ");
 		if (dash && (!end || dash < end) &&
 			sscanf(line, "%*d %*d %*s %*s %4095s", point) == 1 &&
-			sscanf(dash + 3, "%63s", type) == 1 && path_within(path, point) &&
-			strlen(point) >= best) {
-			best = strlen(point);
-			fuse = !strncmp(type, "fuse", 4);
+			sscanf(dash + 3, "%63s", type) == 1) {
+			unescape(point);
+			if (path_within(path, point) && strlen(point) >= best) {
+				best = strlen(point);
+				*fuse = !strncmp(type, "fuse", 4);
+			}
 		}
 		line = end ? end + 1 : NULL;
 	}
+	return best;
+}
+
+/* Is it on a filesystem in user space? Then it must not be touched. */
+static bool on_fuse(const char *mountinfo, const char *path)
+{
+	bool fuse;
+
+	covering_mount(mountinfo, path, &fuse);
 	return fuse;
 }
 
@@ -205,8 +232,9 @@ static void go_name(struct resolve *r, const char *name, size_t len)
 	buf_addc(&r->at, '/');
 	buf_add(&r->at, name, len);
 	r->named |= inside(r);
-	if (inside(r))
-		return; /* names in the mount are compared, not resolved */
+	/* Names in the mount are compared, not resolved; the way to it is known to have no links. */
+	if (inside(r) || path_within(r->mountpoint, buf_str(&r->at)))
+		return;
 	if (on_fuse(buf_str(&r->mountinfo), buf_str(&r->at)) || lstat(buf_str(&r->at), &st) < 0 ||
 		++r->links > LINKS_MAX + 100) {
 		r->unsure = true;
@@ -246,6 +274,7 @@ char *process_path_in(const struct process *p, const char *arg, const char *moun
 		.mountinfo = BUF_INIT((size_t)4 << 20),
 		.at = BUF_INIT(2 * PATH_MAX)};
 	char *path = NULL;
+	bool fuse;
 
 	if (!*arg || !read_file("/proc/self/mountinfo", &r.mountinfo)) {
 		buf_free(&r.mountinfo);
@@ -259,7 +288,9 @@ char *process_path_in(const struct process *p, const char *arg, const char *moun
 			buf_adds(&r.at, p->cwd);
 	}
 	go_path(&r, arg);
-	if (!r.unsure && !r.at.failed && inside(&r)) {
+	/* Another mount may lie within this one. */
+	if (!r.unsure && !r.at.failed && inside(&r) &&
+		covering_mount(buf_str(&r.mountinfo), buf_str(&r.at), &fuse) <= strlen(mountpoint)) {
 		const char *rest = buf_str(&r.at) + (strcmp(mountpoint, "/") ? strlen(mountpoint) : 0);
 
 		path = mem_strdup(*rest ? rest : "/");

@@ -279,9 +279,12 @@ void ns_rename(struct ns_call *c)
 		r = EINVAL;
 	else if (to && (c->flags & RENAME_NOREPLACE))
 		r = EEXIST;
-	else if (n->volume != c->parent2->volume || n->kind == NODE_DIR)
+	else if (n->volume != c->parent2->volume)
 		r = EXDEV; /* mv then walks through the fast copy and the batched delete */
-	else if (to && to->kind == NODE_DIR)
+	else if (n->kind == NODE_DIR) {
+		rename_dir(c);
+		return;
+	} else if (to && to->kind == NODE_DIR)
 		r = EISDIR;
 	else if (node_has_writer(n) || (to && node_has_writer(to)))
 		r = EBUSY;

@@ -44,6 +44,7 @@ struct walk {
 	bool last_slash; /* it was written as a directory: "a/", "a/." */
 	bool proven[WALK_OPS];
 	bool passed_end, exited;
+	bool waking; /* its waiters are being resumed */
 	unsigned pending;
 	uint64_t accepted, done, failed;
 	uint64_t listed; /* files in the directories it has listed */
@@ -242,7 +243,7 @@ static void process_exited(struct loop_fd *fd)
 
 	loop_fd_del(w->ns->loop, &w->pidfd);
 	w->exited = true;
-	bulk_hurry(w->volume->target);
+	ns_drain(w->ns);
 	maybe_over(w);
 }
 
@@ -289,11 +290,29 @@ static struct walk *walk_new(struct ns_volume *v, pid_t tgid, const struct comma
 	return w;
 }
 
+/* The last argument may lie in another of our volumes than the call: `cp -r /mnt/a/x /mnt/b`. */
+static char *find_last(struct ns_volume *v, const struct process *p, const char *arg,
+	struct ns_volume **ret_of)
+{
+	char *path = process_path_in(p, arg, v->mountpoint);
+	struct ns_volume *u;
+
+	*ret_of = v;
+	for (u = v->ns->volumes; u && !path; u = u->next) {
+		if (u == v || u->config.commit_close)
+			continue;
+		*ret_of = u;
+		path = process_path_in(p, arg, u->mountpoint);
+	}
+	return path;
+}
+
 struct walk *walk_of(struct ns_volume *v, const struct ns_call *c)
 {
 	struct walk *w = walk_known(v->ns, c);
 	struct command cmd;
 	struct process p;
+	struct ns_volume *of;
 	char *last;
 
 	if (w)
@@ -306,10 +325,10 @@ struct walk *walk_of(struct ns_volume *v, const struct ns_call *c)
 		return NULL;
 	cmd = command_parse(p.exe, p.argc, p.argv);
 	last = cmd.kind != COMMAND_OTHER && p.tgid == c->tid
-		? process_path_in(&p, cmd.last, v->mountpoint)
+		? find_last(v, &p, cmd.last, &of)
 		: NULL;
 	if (last) {
-		w = walk_new(v, p.tgid, &cmd, p.exe, last);
+		w = walk_new(of, p.tgid, &cmd, p.exe, last);
 		if (!w)
 			free(last);
 	}
@@ -369,7 +388,9 @@ static void settled_one(struct walk *w)
 {
 	if (--w->pending)
 		return;
+	w->waking = true;
 	wake(&w->waiters);
+	w->waking = false;
 	maybe_over(w);
 }
 
@@ -379,7 +400,7 @@ bool walk_barrier(
 	if (!w->pending)
 		put_markers(w);
 	if (w->pending) {
-		bulk_hurry(w->volume->target);
+		ns_drain(w->ns);
 		park(c, &w->waiters, resume);
 		return true;
 	}
@@ -510,7 +531,8 @@ bool walk_remove_fails_at(const struct walk *w, const struct node *parent, const
 	struct buf b = BUF_INIT(0);
 	int place;
 
-	if (w->kind != COMMAND_REMOVE || (n && n->kind == NODE_DIR))
+	if (w->kind != COMMAND_REMOVE || parent->volume != w->volume ||
+		(n && n->kind == NODE_DIR))
 		return false;
 	node_path(parent, &b);
 	if (b.len > 1)
@@ -543,7 +565,8 @@ bool walk_remove_is_last(const struct walk *w, const struct node *parent, const 
 	struct buf b = BUF_INIT(0);
 	bool same;
 
-	if (w->kind != COMMAND_REMOVE || strcmp(name, w->last_name) != 0)
+	if (w->kind != COMMAND_REMOVE || parent->volume != w->volume ||
+		strcmp(name, w->last_name) != 0)
 		return false;
 	node_path(parent, &b);
 	if (b.len > 1)
@@ -601,6 +624,56 @@ void walk_note_dir(struct walk *w, struct node *dir)
 	dir->keepers++;
 }
 
+static void walk_leave(struct walk *w, const struct ns_volume *v)
+{
+	size_t i, kept = 0;
+
+	for (i = 0; i < w->chain_len; i++)
+		if (w->chain[i].dir->volume == v)
+			chain_cut(w, 0);
+	for (i = 0; i < w->dir_count; i++) {
+		if (w->dirs[i]->volume == v)
+			dir_unkeep(w->dirs[i]);
+		else
+			w->dirs[kept++] = w->dirs[i];
+	}
+	w->dir_count = kept;
+	for (i = kept = 0; i < w->root_count; i++) {
+		if (w->roots[i]->volume == v)
+			node_unref(w->roots[i]);
+		else
+			w->roots[kept++] = w->roots[i];
+	}
+	w->root_count = kept;
+	if (w->source && w->source->volume == v) {
+		node_unref(w->source);
+		w->source = NULL;
+	}
+	if (w->volume != v)
+		return;
+	/* What it still has under way elsewhere goes on; its end cannot come any more. */
+	w->volume = NULL;
+	w->passed_end = true;
+}
+
+void walks_leave_volume(struct ns *ns, const struct ns_volume *v)
+{
+	struct walk *w, *next;
+
+	HASH_ITER (hh, ns->walks, w, next) {
+		walk_leave(w, v);
+		if (!w->volume && !w->pending)
+			walk_free(w);
+	}
+	for (w = LIST_FIRST(&ns->runs); w; w = next) {
+		next = LIST_NEXT(w, run_link);
+		if (w->volume == v) {
+			walk_leave(w, v);
+			walk_free(w);
+		}
+	}
+}
+
 void walks_free(struct ns *ns)
 {
 	struct walk *w, *next;
@@ -648,7 +721,9 @@ pid_t walk_run_end(struct walk *w)
 
 	w->exited = true;
 	bulk_hurry(w->volume->target);
-	maybe_over(w);
+	/* Who waits for the run ends it: what wakes him goes on with the walk. */
+	if (!w->waking)
+		maybe_over(w);
 	return pid;
 }
 

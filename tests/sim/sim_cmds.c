@@ -38,6 +38,11 @@ static int copy_through(struct proc *p, struct kfile *from, struct kfile *to)
 	r = k_write(p, to, 0, data, to->size_bytes);
 	to->hash = content_hash(data, to->size_bytes);
 	to->src_ver = from->open_ver;
+	/* What was read of a file that somebody was writing is what is copied. */
+	if (!model_stable(from->m, from->open_ver) || from->m->writers) {
+		model_version(from->m, to->hash);
+		content_note(to->hash);
+	}
 	free(data);
 	return r;
 }
@@ -47,8 +52,8 @@ static int copy_data(struct proc *p, struct kfile *from, struct kfile *to)
 	int r;
 
 	to->src = from->m;
-	to->src_ver = from->m->ver;
-	to->hash = model_stable(from->m, from->m->ver) && !from->m->writers ? from->m->hash
+	to->src_ver = from->open_ver;
+	to->hash = model_stable(from->m, from->open_ver) && !from->m->writers ? from->m->hash
 									   : HASH_ANY;
 	r = k_copy(p, from, to);
 	if (r != EXDEV)
@@ -213,9 +218,10 @@ static bool rm_dir(struct proc *p, const struct knode *dir, const struct knode *
 	if (!good || p->killed)
 		return false;
 	r = k_rmdir(p, dir, n->name);
-	if (r && !(r == ENOENT && p->force))
-		complain(p, "rmdir", n->path, r);
-	return !r;
+	if (!r || (r == ENOENT && p->force))
+		return true;
+	complain(p, "rmdir", n->path, r);
+	return false;
 }
 
 void cmd_rm(struct proc *p)

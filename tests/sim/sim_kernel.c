@@ -413,19 +413,17 @@ int k_rename(struct proc *p, const struct knode *dir, const char *name, const st
 	const char *name2)
 {
 	struct kcall *k;
-	struct knode from, to;
+	struct knode from = {0}, to;
 	int r;
 
 	if (pause_before(p))
 		return EINTR;
 	lock_both(p, dir->node, dir2->node);
 	r = lookup_locked(p, dir, name, &from);
-	if (!r)
-		r = lookup_locked(p, dir2, name2, &to);
 	/* rename(2) of a name onto itself changes nothing and is not asked. */
-	if (!r && from.node == to.node) {
+	if (!r && !(r = lookup_locked(p, dir2, name2, &to)) && from.node == to.node) {
 		r = EBUSY;
-	} else if (!r || r == ENOENT) {
+	} else if (!r || (r == ENOENT && from.node)) {
 		k = call_new(p, K_RENAME, dir, name);
 		k->call.parent2 = dir2->node;
 		k->call.name2 = mem_strdup(name2);

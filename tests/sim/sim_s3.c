@@ -25,6 +25,12 @@ const char *s3_client_bucket(const struct s3_client *client)
 	return "bucket";
 }
 
+const char *s3_client_endpoint(const struct s3_client *client)
+{
+	(void)client;
+	return "https://s3.test";
+}
+
 size_t s3_delete_weight(struct bytes key)
 {
 	return key.len + 30;
@@ -284,9 +290,12 @@ struct s3_op *s3_list(struct s3_client *c, const struct s3_list_params *params, 
 	(void)c;
 	op->delimiter = params->delimiter;
 	op->max_keys = params->max_keys;
-	if (params->token.ptr) {
-		op->token = mem_dup(params->token.ptr, params->token.len);
-		op->token_len = params->token.len;
+	/* A token is the last key of the page before it. */
+	if (params->token.ptr || params->start_after.ptr) {
+		struct bytes after = params->token.ptr ? params->token : params->start_after;
+
+		op->token = mem_dup(after.ptr, after.len);
+		op->token_len = after.len;
 	}
 	op_start(op);
 	return op;

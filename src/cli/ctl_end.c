@@ -1,0 +1,168 @@
+/* s3bulkfsctl flush and umount: waiting for what is pending, and for a daemon's end. One thread. */
+#include <errno.h>
+#include <poll.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cli/ctl_show.h"
+#include "util/mem.h"
+
+#define WHY_MAX 512
+
+extern char **environ;
+
+/* ---- flush ---- */
+
+/* True when all is well. */
+static bool flush_one(const struct ctl_target *target, const char *within)
+{
+	cJSON *request, *answer;
+	struct ctl_link link;
+	char why[WHY_MAX];
+	bool good = false;
+
+	if (!ctl_connect(&link, target, why, sizeof(why))) {
+		fprintf(stderr, "s3bulkfsctl: %s\n", why);
+		return false;
+	}
+	request = ctl_request_new("flush");
+	cJSON_AddStringToObject(request, "path", within);
+	answer = ctl_ask(&link, request, why, sizeof(why));
+	if (answer) {
+		ctl_print_failures(answer, target->mountpoint);
+		good = ctl_number(answer, "failed") == 0;
+	} else {
+		fprintf(stderr, "s3bulkfsctl: %s\n", why);
+	}
+	cJSON_Delete(answer);
+	ctl_close(&link);
+	return good;
+}
+
+int ctl_flush(const char *path)
+{
+	const struct ctl_target *target;
+	struct ctl_targets t;
+	char *within = NULL;
+	bool good = true;
+	size_t i;
+
+	if (!ctl_targets_read(&t))
+		return CTL_FAILED;
+	if (path) {
+		target = ctl_target_of(&t, path, &within);
+		good = target && flush_one(target, within);
+		free(within);
+	} else {
+		for (i = 0; i < t.count; i++)
+			if (!geteuid() || geteuid() == t.list[i].owner)
+				good &= flush_one(&t.list[i], "/");
+	}
+	ctl_targets_free(&t);
+	return good ? CTL_OK : CTL_FAILED;
+}
+
+/* ---- umount ---- */
+
+/* Ordinary users may only unmount through fusermount3(1). */
+static bool unmount(const char *mountpoint)
+{
+	char *argv[] = {(char *)"fusermount3", (char *)"-u", (char *)"--", (char *)mountpoint, NULL};
+	int status, err;
+	pid_t pid;
+
+	if (!geteuid()) {
+		if (umount2(mountpoint, UMOUNT_NOFOLLOW) == 0)
+			return true;
+		fprintf(stderr, "s3bulkfsctl: %s: %s\n", mountpoint,
+			errno == EBUSY ? "somebody uses it (a working directory, an open file); all its "
+					 "changes are done, and it stays mounted"
+				       : strerrordesc_np(errno));
+		return false;
+	}
+	err = posix_spawnp(&pid, argv[0], NULL, NULL, argv, environ);
+	if (err) {
+		fprintf(stderr, "s3bulkfsctl: fusermount3 cannot be started: %s\n",
+			strerrordesc_np(err));
+		return false;
+	}
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	return WIFEXITED(status) && WEXITSTATUS(status) == 0; /* it has said why */
+}
+
+/* The daemon says what failed since, and hangs up; if it ends with the mount, that is waited for. */
+static bool wait_for_end(struct ctl_link *link, const char *mountpoint)
+{
+	int daemon = (int)syscall(SYS_pidfd_open, link->daemon, 0);
+	struct pollfd fd = {.fd = daemon, .events = POLLIN};
+	cJSON *last = ctl_read(link);
+	bool good;
+
+	if (!last)
+		fprintf(stderr, "s3bulkfsctl: the daemon of %s ended without a word; see its log\n",
+			mountpoint);
+	else
+		ctl_print_failures(last, mountpoint);
+	good = last && ctl_number(last, "failed") == 0;
+	if (daemon >= 0 && (!last || ctl_true(last, "process_ends")))
+		while (poll(&fd, 1, -1) < 0 && errno == EINTR)
+			;
+	if (daemon >= 0)
+		close(daemon);
+	cJSON_Delete(last);
+	return good;
+}
+
+static bool umount_one(const struct ctl_target *target)
+{
+	struct ctl_link link;
+	char why[WHY_MAX];
+	cJSON *answer;
+	bool good;
+
+	if (!ctl_connect(&link, target, why, sizeof(why))) {
+		fprintf(stderr, "s3bulkfsctl: %s\n", why);
+		return false;
+	}
+	answer = ctl_ask(&link, ctl_request_new("umount"), why, sizeof(why));
+	good = answer && ctl_number(answer, "failed") == 0;
+	if (answer)
+		ctl_print_failures(answer, target->mountpoint);
+	else
+		fprintf(stderr, "s3bulkfsctl: %s\n", why);
+	if (answer && unmount(target->mountpoint))
+		good &= wait_for_end(&link, target->mountpoint);
+	else
+		good = false;
+	cJSON_Delete(answer);
+	ctl_close(&link);
+	return good;
+}
+
+int ctl_umount(const char *path)
+{
+	const struct ctl_target *target;
+	struct ctl_targets t;
+	char *within = NULL;
+	bool good;
+
+	if (!ctl_targets_read(&t))
+		return CTL_FAILED;
+	target = ctl_target_of(&t, path, &within);
+	if (target && strcmp(within, "/") != 0) {
+		fprintf(stderr, "s3bulkfsctl: %s is not a mount point; its mount's is %s\n", path,
+			target->mountpoint);
+		target = NULL;
+	}
+	free(within);
+	good = target && umount_one(target);
+	ctl_targets_free(&t);
+	return good ? CTL_OK : CTL_FAILED;
+}

@@ -1,0 +1,224 @@
+/*
+ * s3bulkfsctl run: the command and all its descendants are members of a run on each mount. The run
+ * lives as long as our connection to the daemon, and is known by our process: orphans become our
+ * children (PR_SET_CHILD_SUBREAPER, prctl(2)), so all of them are found below it. One thread.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cli/ctl_show.h"
+#include "util/buf.h"
+#include "util/mem.h"
+
+#define WHY_MAX 512
+#define COMMAND_BYTES_MAX 1024
+
+struct joined {
+	const struct ctl_target *target;
+	struct ctl_link link;
+};
+
+struct run {
+	struct ctl_targets targets;
+	struct joined *list;
+	size_t count;
+	char *command;
+};
+
+static pid_t child;
+
+/* What asks us to stop is the command's to decide on. */
+static void forward(int sig)
+{
+	int saved = errno;
+
+	if (child > 0)
+		kill(child, sig);
+	errno = saved;
+}
+
+/* ---- joining and leaving ---- */
+
+/* False: the mount was asked for by name, and cannot be used. */
+static bool join(struct run *r, const struct ctl_target *target, bool named)
+{
+	struct joined *j = &r->list[r->count];
+	cJSON *request, *answer;
+	char why[WHY_MAX];
+
+	j->target = target;
+	if (!ctl_connect(&j->link, target, why, sizeof(why))) {
+		fprintf(stderr, "s3bulkfsctl: %s%s\n", why, named ? "" : "; nothing is deferred there");
+		return !named;
+	}
+	request = ctl_request_new("run");
+	cJSON_AddStringToObject(request, "command", r->command);
+	answer = ctl_ask(&j->link, request, why, sizeof(why));
+	if (answer && ctl_true(answer, "deferred")) {
+		r->count++;
+		cJSON_Delete(answer);
+		return true;
+	}
+	/* A mount where every call waits for S3 needs no run. */
+	if (!answer)
+		fprintf(stderr, "s3bulkfsctl: %s: %s\n", target->mountpoint, why);
+	ctl_close(&j->link);
+	cJSON_Delete(answer);
+	return answer || !named;
+}
+
+static bool join_all(struct run *r, char *const *mounts)
+{
+	size_t i;
+
+	if (!ctl_targets_read(&r->targets))
+		return false;
+	r->list = mem_calloc(r->targets.count + 1, sizeof(*r->list));
+	if (!*mounts) {
+		for (i = 0; i < r->targets.count; i++)
+			if (!geteuid() || geteuid() == r->targets.list[i].owner)
+				join(r, &r->targets.list[i], false);
+		return true;
+	}
+	for (; *mounts; mounts++) {
+		const struct ctl_target *t = ctl_target_of(&r->targets, *mounts, NULL);
+
+		for (i = 0; i < r->count && r->list[i].target != t; i++)
+			;
+		if (!t || (i == r->count && !join(r, t, true)))
+			return false;
+	}
+	return true;
+}
+
+/* Waits until all that was accepted is done; false when anything of it failed. */
+static bool leave(struct joined *j)
+{
+	char why[WHY_MAX];
+	cJSON *answer = ctl_ask(&j->link, ctl_request_new("run-end"), why, sizeof(why));
+	bool good = answer && ctl_number(answer, "failed") == 0 && ctl_number(answer, "errno") == 0;
+
+	if (!answer)
+		fprintf(stderr, "s3bulkfsctl: %s: %s: what was pending is not known to be done\n",
+			j->target->mountpoint, why);
+	else if (!good) {
+		ctl_print_failures(answer, j->target->mountpoint);
+		if (ctl_number(answer, "failed") == 0)
+			fprintf(stderr, "s3bulkfsctl: %s: the run failed (%s); see the log\n",
+				j->target->mountpoint, strerrordesc_np((int)ctl_number(answer, "errno")));
+	}
+	cJSON_Delete(answer);
+	return good;
+}
+
+/* ---- the command ---- */
+
+static void start_child(char **argv, const sigset_t *mask)
+{
+	int err;
+
+	sigprocmask(SIG_SETMASK, mask, NULL);
+	execvp(argv[0], argv);
+	err = errno;
+	fprintf(stderr, "s3bulkfsctl: %s: %s\n", argv[0],
+		err == ENOENT ? "there is no such command" : strerrordesc_np(err));
+	_exit(err == ENOENT ? CTL_RUN_MISSING : CTL_RUN_CANNOT);
+}
+
+/* Orphans come to us; what ends before the command is of no interest. */
+static int wait_for(pid_t pid)
+{
+	int status;
+	pid_t got;
+
+	do
+		got = waitpid(-1, &status, 0);
+	while ((got >= 0 && got != pid) || (got < 0 && errno == EINTR));
+	if (got < 0)
+		return CTL_RUN_SELF;
+	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+/* Until the command has ended its signals are its own; then ours end the waiting. */
+static void set_signals(void (*interrupt)(int), void (*other)(int))
+{
+	static const int others[] = {SIGTERM, SIGHUP, SIGUSR1, SIGUSR2};
+	struct sigaction act = {.sa_handler = interrupt};
+	size_t i;
+
+	sigemptyset(&act.sa_mask);
+	act.sa_flags = SA_RESTART;
+	sigaction(SIGINT, &act, NULL);
+	sigaction(SIGQUIT, &act, NULL);
+	act.sa_handler = other;
+	for (i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		sigaction(others[i], &act, NULL);
+}
+
+static void nothing(int sig)
+{
+	(void)sig; /* the terminal sends it to the command, too; a handler does not outlive exec */
+}
+
+static int run_command(char **argv)
+{
+	sigset_t all, before;
+	int code;
+
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, &before);
+	set_signals(nothing, forward);
+	child = fork();
+	if (!child)
+		start_child(argv, &before);
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	if (child < 0) {
+		fprintf(stderr, "s3bulkfsctl: cannot start %s: %m\n", argv[0]);
+		return CTL_RUN_SELF;
+	}
+	code = wait_for(child);
+	child = 0;
+	set_signals(SIG_DFL, SIG_DFL);
+	return code;
+}
+
+static char *command_text(char **argv)
+{
+	struct buf b = BUF_INIT(COMMAND_BYTES_MAX);
+
+	for (; *argv; argv++) {
+		buf_adds(&b, *argv);
+		if (argv[1])
+			buf_addc(&b, ' ');
+	}
+	return mem_strdup(buf_str(&b));
+}
+
+int ctl_run(char *const *mounts, char **argv)
+{
+	struct run r = {.command = command_text(argv)};
+	bool good = true;
+	int code = CTL_RUN_SELF;
+	size_t i;
+
+	if (join_all(&r, mounts)) {
+		if (!r.count)
+			fprintf(stderr, "s3bulkfsctl: no mount takes part; nothing is deferred\n");
+		code = run_command(argv);
+		for (i = 0; i < r.count; i++)
+			good &= leave(&r.list[i]);
+	}
+	for (i = 0; i < r.count; i++)
+		ctl_close(&r.list[i].link);
+	ctl_targets_free(&r.targets);
+	free(r.list);
+	free(r.command);
+	return good ? code : CTL_RUN_DEFERRED;
+}
