@@ -3,15 +3,19 @@ AM_TESTS_ENVIRONMENT = S3D=$(abs_top_builddir)/tests/s3d/s3d; export S3D;
 if WITH_TESTS
 include tests/unit/leaf.mk
 include tests/unit/client.mk
+include tests/unit/ctl.mk
 endif
+include tests/fuzz/local.mk
+include tests/sim/local.mk
 include tests/s3d/local.mk
 
 EXTRA_DIST += \
 	tests/wait-pid \
 	tests/integ/lib.sh tests/integ/run tests/integ/s3.py \
 	tests/integ/10-mount.sh tests/integ/20-list.sh tests/integ/30-read.sh \
-	tests/integ/40-write.sh tests/integ/50-cp.sh tests/integ/60-rm.sh \
+	tests/integ/40-write.sh tests/integ/45-rename.sh tests/integ/50-cp.sh tests/integ/60-rm.sh \
 	tests/integ/70-errors.sh tests/integ/80-user.sh tests/integ/90-fstab.sh \
+	tests/integ/A0-ctl.sh tests/integ/A1-run.sh \
 	tests/rgw/start tests/rgw/stop \
 	check quickstart .clang-format .shellcheckrc CONTRIBUTING.md \
 	tools/check-structure tools/install-packages tools/packages

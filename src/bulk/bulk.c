@@ -12,16 +12,21 @@
 
 #define INFLIGHT_MAX_DEFAULT 1024
 
+static void fill_config(struct bulk_config *config)
+{
+	if (!config->copy_part_threshold_bytes)
+		config->copy_part_threshold_bytes = (uint64_t)256 << 20;
+	if (!config->copy_part_bytes)
+		config->copy_part_bytes = (uint64_t)128 << 20;
+}
+
 struct bulk *bulk_new(struct loop *loop, const struct bulk_config *config)
 {
 	struct bulk *b = mem_zalloc(sizeof(*b));
 
 	b->loop = loop;
 	b->config = *config;
-	if (!b->config.copy_part_threshold_bytes)
-		b->config.copy_part_threshold_bytes = (uint64_t)256 << 20;
-	if (!b->config.copy_part_bytes)
-		b->config.copy_part_bytes = (uint64_t)128 << 20;
+	fill_config(&b->config);
 	if (!b->config.seed)
 		b->config.seed = (uint64_t)clk_wall_ms() * 2654435761u;
 	b->rng.state = b->config.seed;
@@ -58,6 +63,7 @@ struct bulk_target *bulk_target_new(
 	struct bulk_target *t = mem_zalloc(sizeof(*t));
 
 	t->bulk = b;
+	t->config = b->config;
 	t->client = client;
 	bulk_window_init(&t->window, inflight_max ? inflight_max : INFLIGHT_MAX_DEFAULT);
 	TAILQ_INIT(&t->ready);
@@ -69,6 +75,12 @@ struct bulk_target *bulk_target_new(
 	b->targets = t;
 	loop_add_hook(b->loop, pump_hook, t);
 	return t;
+}
+
+void bulk_target_configure(struct bulk_target *t, const struct bulk_config *config)
+{
+	t->config = *config;
+	fill_config(&t->config);
 }
 
 void bulk_target_free(struct bulk_target *t)
@@ -236,6 +248,8 @@ void bulk_pump(struct bulk_target *t)
 {
 	struct bulk_op *op;
 
+	/* A part of a copy that was refused its turn goes on with the next answer, not from here. */
+	t->window.paced = false;
 	while ((op = TAILQ_FIRST(&t->ready)) &&
 		bulk_window_admits(&t->window, 1, clk_mono_ms())) {
 		TAILQ_REMOVE(&t->ready, op, link);

@@ -47,7 +47,10 @@ struct bulk_op {
 	struct bytes source_key, source_etag;
 	uint64_t size_bytes;		/* BULK_COPY: of the source */
 	const char *storage_class;	/* BULK_COPY: to keep; NULL: the bucket's default */
-	const struct s3_meta *meta;	/* BULK_PUT, and BULK_COPY to replace; or NULL */
+	const struct s3_meta *meta;	/* BULK_PUT; or NULL */
+	/* BULK_COPY: user metadata to set (value NULL: to remove) over the source's; costs a HEAD */
+	const struct s3_header *patch;
+	size_t patch_count;
 	struct s3_body body;		/* BULK_PUT */
 	void (*granted)(struct bulk_op *op); /* BULK_READ, BULK_WRITE; may run inside bulk_submit */
 	void (*done)(struct bulk_op *op, const struct s3_err *err);
@@ -86,6 +89,8 @@ void bulk_free(struct bulk *bulk);
 /* `client` is borrowed until bulk_target_free. inflight_max 0: 1,024. */
 struct bulk_target *bulk_target_new(
 	struct bulk *bulk, struct s3_client *client, unsigned inflight_max);
+/* Sizes of its copies in parts (0: the default), in place of those of bulk_new. */
+void bulk_target_configure(struct bulk_target *target, const struct bulk_config *config);
 void bulk_target_free(struct bulk_target *target);
 struct s3_client *bulk_target_client(const struct bulk_target *target);
 void bulk_target_stats(const struct bulk_target *target, struct bulk_stats *stats);

@@ -22,14 +22,29 @@ static void copy_done(
 	bulk_finish(op, err);
 }
 
+void copy_failed(struct bulk_op *op, const struct s3_err *err)
+{
+	static const struct s3_put_result none;
+
+	copy_done(op, err, &none, 0);
+}
+
 void copy_launch(struct bulk_op *op)
+{
+	if (op->patch_count)
+		meta_copy_launch(op);
+	else
+		copy_send(op, NULL);
+}
+
+void copy_send(struct bulk_op *op, const struct s3_meta *replace)
 {
 	struct s3_copy_params params = {
 		.key = op->key,
 		.source_bucket = s3_client_bucket(op->source->client),
 		.source_key = op->source_key,
 		.source_etag = op->source_etag,
-		.replace = op->meta,
+		.replace = replace,
 		.storage_class = op->storage_class,
 	};
 

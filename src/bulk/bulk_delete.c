@@ -58,8 +58,10 @@ static void batch_done(
 	bulk_landed(t, b->weight, b->seq, b->launched_ms, verdict);
 	if (verdict->cls == S3_THROTTLED)
 		t->batch_max = b->count / 2 > BATCH_MIN ? (unsigned)b->count / 2 : BATCH_MIN;
-	else if (t->batch_max < S3_DELETE_MAX)
+	else if (t->batch_max + BATCH_GROWTH < S3_DELETE_MAX)
 		t->batch_max += BATCH_GROWTH;
+	else
+		t->batch_max = S3_DELETE_MAX;
 	for (i = 0; i < b->count; i++) {
 		const struct s3_err *e = err->cls == S3_OK ? &key_errs[i] : err;
 

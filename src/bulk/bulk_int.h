@@ -30,6 +30,7 @@ struct bulk {
 
 struct bulk_target {
 	struct bulk *bulk;
+	struct bulk_config config; /* of copies in parts */
 	struct s3_client *client;
 	struct bulk_window window;
 	struct bulk_list ready;	  /* copies and puts whose turn it is */
@@ -65,6 +66,13 @@ bool delete_launch(struct bulk_target *t); /* sends one batch if there is one to
 void delete_queue(struct bulk_op *op);
 /* bulk_copy.c */
 void copy_launch(struct bulk_op *op);
+void copy_send(struct bulk_op *op, const struct s3_meta *replace);
+void copy_failed(struct bulk_op *op, const struct s3_err *err); /* an attempt has */
+/* bulk_meta.c */
+void meta_copy_launch(struct bulk_op *op);
+/* The source's metadata with the operation's changes; borrows from both; free(*headers). */
+struct s3_meta meta_patched(const struct bulk_op *op, const struct s3_object *o,
+	struct s3_header **headers);
 /* bulk_mpcopy.c */
 bool mp_copy_wanted(const struct bulk_op *op);
 void mp_copy_launch(struct bulk_op *op);

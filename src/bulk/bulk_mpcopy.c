@@ -32,7 +32,7 @@ struct mp_copy {
 
 bool mp_copy_wanted(const struct bulk_op *op)
 {
-	return op->size_bytes > op->target->bulk->config.copy_part_threshold_bytes ||
+	return op->size_bytes > op->target->config.copy_part_threshold_bytes ||
 		op->size_bytes > S3_COPY_MAX;
 }
 
@@ -168,7 +168,8 @@ static void created(void *ctx, const struct s3_err *err, struct bytes upload_id)
 static void headed(void *ctx, const struct s3_err *err, const struct s3_object *object)
 {
 	struct bulk_op *op = ctx;
-	struct s3_meta meta = {0};
+	struct s3_header *headers;
+	struct s3_meta meta;
 
 	if (err->cls != S3_OK) {
 		op->parts->err = *err;
@@ -181,17 +182,15 @@ static void headed(void *ctx, const struct s3_err *err, const struct s3_object *
 		step(op);
 		return;
 	}
-	meta.content_type = object->content_type;
-	meta.storage_class = op->storage_class;
-	meta.user = object->user;
-	meta.user_count = object->user_count;
-	s3_mpu_create(op->target->client, op->key, op->meta ? op->meta : &meta, 0, created, op);
+	meta = meta_patched(op, object, &headers);
+	s3_mpu_create(op->target->client, op->key, &meta, 0, created, op);
+	free(headers);
 }
 
 void mp_copy_launch(struct bulk_op *op)
 {
 	struct mp_copy *m = mem_zalloc(sizeof(*m));
-	uint64_t part = op->target->bulk->config.copy_part_bytes;
+	uint64_t part = op->target->config.copy_part_bytes;
 
 	while (op->size_bytes / part >= S3_PARTS_MAX)
 		part *= 2;

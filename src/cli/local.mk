@@ -1,6 +1,13 @@
 bin_PROGRAMS += s3bulkfs
 s3bulkfs_CPPFLAGS = $(AM_CPPFLAGS) $(CJSON_CFLAGS)
 s3bulkfs_SOURCES = src/cli/main.c src/cli/opts.c src/cli/opts.h \
+	src/cli/process.c src/cli/process.h \
+	src/cli/remains.c src/cli/remains.h \
+	src/cli/share.h \
+	src/cli/share_client.c \
+	src/cli/share_server.c \
+	src/cli/share_wire.c \
+	src/cli/volume.c src/cli/volume.h \
 	src/cli/ctl_dir.c src/cli/ctl_dir.h \
 	src/cli/ctl_int.h \
 	src/cli/ctl_request.c \

@@ -6,13 +6,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <malloc.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -20,93 +16,26 @@
 #include "bulk/bulk.h"
 #include "cli/ctl_server.h"
 #include "cli/opts.h"
+#include "cli/process.h"
+#include "cli/remains.h"
+#include "cli/share.h"
+#include "cli/volume.h"
 #include "fuse/fs.h"
 #include "ns/ns.h"
-#include "s3/s3.h"
 #include "util/log.h"
 #include "util/loop.h"
 #include "util/mem.h"
-
-#define WHY_MAX 1024
 
 struct daemon {
 	struct opts *opts;
 	char *mountpoint; /* real path */
 	struct loop *loop;
-	struct s3_client *client;
+	struct volume volume;
 	struct bulk *bulk;
-	struct bulk_target *target;
 	struct ns *ns;
 	struct fs *fs;
 	struct ctl *ctl;
 };
-
-/* ---- is the bucket there? ---- */
-
-struct check {
-	bool done;
-	struct s3_err err;
-};
-
-static void checked(void *ctx, const struct s3_err *err, const struct s3_list_page *page)
-{
-	struct check *k = ctx;
-
-	(void)page;
-	k->done = true;
-	k->err = *err;
-}
-
-static void list_once(struct daemon *d, struct check *k, unsigned flags)
-{
-	struct s3_list_params params = {.prefix = BYTES_STR(d->opts->prefix), .max_keys = 1};
-
-	k->done = false;
-	s3_list(d->client, &params, flags, checked, k);
-	while (!k->done)
-		loop_once(d->loop, -1);
-}
-
-static void explain(const struct daemon *d, const struct s3_err *e, char *why)
-{
-	const char *bucket = d->opts->bucket, *endpoint = s3_client_endpoint(d->client);
-	char text[400];
-
-	s3_err_text(e, text, sizeof(text));
-	if (e->cls == S3_NOT_FOUND)
-		snprintf(why, WHY_MAX,
-			"there is no bucket '%s' at %s (%s); check its name and -o endpoint_url",
-			bucket, endpoint, text);
-	else if (!strcmp(e->code, "AccessDenied"))
-		snprintf(why, WHY_MAX,
-			"these credentials may not list bucket '%s' at %s (%s); s3:ListBucket is needed",
-			bucket, endpoint, text);
-	else if (e->cls == S3_DENIED)
-		snprintf(why, WHY_MAX,
-			"%s does not accept these credentials (%s); check AWS_ACCESS_KEY_ID and "
-			"AWS_SECRET_ACCESS_KEY, or ~/.aws/credentials",
-			endpoint, text);
-	else if (!e->http_status)
-		snprintf(why, WHY_MAX, "no connection to %s (%s); check -o endpoint_url and the network",
-			endpoint, text);
-	else
-		snprintf(why, WHY_MAX, "bucket '%s' at %s cannot be listed (%s)", bucket, endpoint,
-			text);
-}
-
-static bool check_bucket(struct daemon *d, char *why)
-{
-	struct check k;
-
-	list_once(d, &k, S3_NO_RETRY);
-	/* A busy server is asked again; one that cannot be reached is told at once. */
-	if (k.err.http_status && (k.err.cls == S3_THROTTLED || k.err.cls == S3_TRANSIENT))
-		list_once(d, &k, 0);
-	if (k.err.cls == S3_OK)
-		return true;
-	explain(d, &k.err, why);
-	return false;
-}
 
 /* ---- start and end ---- */
 
@@ -120,25 +49,22 @@ static bool start(struct daemon *d, char *why)
 		.check_permissions = o->allow_other,
 		.debug = false,
 	};
-	struct ns_volume *volume;
 
 	d->loop = loop_new();
 	if (!d->loop) {
 		snprintf(why, WHY_MAX, "cannot make an event loop: %m");
 		return false;
 	}
-	d->client = s3_client_new(d->loop, &o->s3, why, WHY_MAX);
-	if (!d->client || !check_bucket(d, why))
+	if (!volume_open(&d->volume, d->loop, o, why) || !volume_check_now(&d->volume, why))
 		return false;
 	d->bulk = bulk_new(d->loop, &o->bulk);
-	d->target = bulk_target_new(d->bulk, d->client, o->max_inflight);
 	d->ns = ns_new(d->loop, d->bulk, &o->ns);
-	volume = ns_volume_new(d->ns, d->target, o->prefix, d->mountpoint, &o->ns);
-	d->fs = fs_mount(d->loop, d->ns, volume, &fs, why, WHY_MAX);
+	volume_begin(&d->volume, d->bulk, d->ns, d->mountpoint);
+	d->fs = fs_mount(d->loop, d->ns, d->volume.ns, &fs, why, WHY_MAX);
 	if (!d->fs)
 		return false;
 	d->ctl = ctl_new(d->loop,
-		&(struct ctl_mount){.volume = volume,
+		&(struct ctl_mount){.volume = d->volume.ns,
 			.mountpoint = d->mountpoint,
 			.source = o->source,
 			.read_only = o->ns.read_only});
@@ -167,59 +93,16 @@ static int finish(struct daemon *d)
 		log_warn("%llu operations had failed after they were accepted",
 			(unsigned long long)failures);
 	/* What is still being read is cancelled while those who wait for it can be answered. */
-	s3_client_free(d->client);
+	s3_client_free(d->volume.client);
 	fs_unmount(d->fs);
 	ctl_free(d->ctl, true);
 	if (d->ns)
 		ns_free(d->ns);
-	bulk_target_free(d->target);
+	bulk_target_free(d->volume.target);
 	if (d->bulk)
 		bulk_free(d->bulk);
 	loop_free(d->loop);
 	return failures ? EXIT_FAILURE : EXIT_SUCCESS;
-}
-
-/* Many connections need many descriptors; a core dump would hold the keys. */
-static void set_limits(void)
-{
-	struct rlimit r;
-
-	if (!getrlimit(RLIMIT_NOFILE, &r)) {
-		r.rlim_cur = r.rlim_max < 65536 ? r.rlim_max : 65536;
-		setrlimit(RLIMIT_NOFILE, &r);
-	}
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-	prctl(PR_SET_DUMPABLE, 0);
-#endif
-	/* Few arenas and early trimming: the daemon's memory is what it holds, not what it once held. */
-	mallopt(M_ARENA_MAX, 2);
-	mallopt(M_MMAP_THRESHOLD, 256 << 10);
-	mallopt(M_TRIM_THRESHOLD, 1 << 20);
-}
-
-static void block_signals(void)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGHUP);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	signal(SIGPIPE, SIG_IGN);
-}
-
-static void go_silent(void)
-{
-	int fd = open("/dev/null", O_RDWR);
-
-	if (fd < 0)
-		return;
-	dup2(fd, 0);
-	dup2(fd, 1);
-	dup2(fd, 2);
-	if (fd > 2)
-		close(fd);
 }
 
 /* `report` gets one byte when the mount works; or -1: nobody waits. */
@@ -228,8 +111,8 @@ static int run(struct daemon *d, int report)
 	char why[WHY_MAX] = "";
 	int r;
 
-	block_signals();
-	set_limits();
+	process_block_signals();
+	process_set_limits();
 	if (!start(d, why)) {
 		fprintf(stderr, "s3bulkfs: %s\n", why);
 		finish(d);
@@ -237,7 +120,7 @@ static int run(struct daemon *d, int report)
 	}
 	if (report >= 0) {
 		log_open(true, d->opts->debug ? LOG_LVL_DEBUG : LOG_LVL_INFO);
-		go_silent();
+		process_go_silent();
 		r = write(report, "1", 1) == 1 ? 0 : -1;
 		close(report);
 		if (r < 0)
@@ -257,15 +140,12 @@ static int run_detached(struct daemon *d)
 	ssize_t n;
 	pid_t pid;
 
-	if (pipe2(fds, O_CLOEXEC) < 0 || (pid = fork()) < 0) {
+	if (pipe2(fds, O_CLOEXEC) < 0 || (pid = process_detach()) < 0) {
 		fprintf(stderr, "s3bulkfs: cannot start the daemon: %m\n");
 		return EXIT_FAILURE;
 	}
 	if (!pid) {
 		close(fds[0]);
-		setsid();
-		if (chdir("/") < 0)
-			return EXIT_FAILURE;
 		return run(d, fds[1]);
 	}
 	close(fds[1]);
@@ -279,10 +159,21 @@ static int run_detached(struct daemon *d)
 	return EXIT_FAILURE;
 }
 
+/* Root shares a daemon where that is possible. */
+static int mount_detached(struct daemon *d)
+{
+	int r = -1;
+
+	if (share_possible(d->opts))
+		r = share_mount(d->opts, d->mountpoint);
+	return r >= 0 ? r : run_detached(d);
+}
+
 static bool find_mountpoint(struct daemon *d)
 {
 	struct stat st;
 
+	remains_remove(d->opts->mountpoint);
 	d->mountpoint = realpath(d->opts->mountpoint, NULL);
 	if (!d->mountpoint || stat(d->mountpoint, &st) < 0) {
 		fprintf(stderr, "s3bulkfs: mount point '%s': %m; %s\n", d->opts->mountpoint,
@@ -316,7 +207,7 @@ int main(int argc, char **argv)
 		r = EXIT_SUCCESS;
 	} else if (find_mountpoint(&d)) {
 		log_open(false, opts.debug ? LOG_LVL_DEBUG : LOG_LVL_INFO);
-		r = opts.foreground ? run(&d, -1) : run_detached(&d);
+		r = opts.foreground ? run(&d, -1) : mount_detached(&d);
 	}
 	free(d.mountpoint);
 	opts_free(&opts);

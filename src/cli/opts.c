@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <unistd.h>
 
 #include "util/buf.h"
@@ -216,6 +217,13 @@ static bool set_copy_threshold(struct opts *o, const char *v)
 		o->bulk.copy_part_threshold_bytes <= S3_COPY_MAX;
 }
 
+static bool set_private(struct opts *o, const char *v)
+{
+	(void)v;
+	o->own_daemon = true;
+	return true;
+}
+
 static bool set_cache_dir(struct opts *o, const char *v)
 {
 	return v[0] == '/' && keep(&o->ns.spool_dir, v);
@@ -258,6 +266,8 @@ static const struct option_rule rules[] = {
 		"larger objects are copied in parts, 5M to 5G\n"
 		"                         (default: 256M)"},
 	{"copy_part_size=", set_copy_part_size, "size of such parts, 5M to 5G (default: 128M)"},
+	{"private", set_private, "a daemon of its own; else all mounts of root share one, and\n"
+		"                         copies between them move no data"},
 	{"cache_dir=", set_cache_dir, "absolute directory for data beyond the memory bound\n"
 		"                         (default: TMPDIR or /var/tmp)"},
 };
@@ -268,6 +278,39 @@ static const char *const fuse_words[] = {"allow_other", "allow_root", "auto_unmo
 	"dirsync", "max_read=", "default_permissions", "context=", NULL};
 static const char *const mount_words[] = {"defaults", "_netdev", "auto", "noauto", "user", "nouser",
 	"users", "nofail", "owner", "group", "nonempty", "relatime", NULL};
+
+/* How those that are about one mount read in mount_setattr(2); the others are about a superblock. */
+static const struct {
+	const char *word;
+	unsigned long set, clear;
+} attributes[] = {
+	{"ro", MOUNT_ATTR_RDONLY, 0},
+	{"rw", 0, MOUNT_ATTR_RDONLY},
+	{"nosuid", MOUNT_ATTR_NOSUID, 0},
+	{"suid", 0, MOUNT_ATTR_NOSUID},
+	{"nodev", MOUNT_ATTR_NODEV, 0},
+	{"dev", 0, MOUNT_ATTR_NODEV},
+	{"noexec", MOUNT_ATTR_NOEXEC, 0},
+	{"exec", 0, MOUNT_ATTR_NOEXEC},
+	{"noatime", MOUNT_ATTR_NOATIME, 0},
+	{"atime", 0, MOUNT_ATTR_NOATIME},
+	{"async", 0, 0},
+	{"allow_other", 0, 0},
+};
+
+static void note_attribute(struct opts *o, const char *word)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(attributes) / sizeof(attributes[0]); i++) {
+		if (strcmp(attributes[i].word, word) != 0)
+			continue;
+		o->mount_attributes |= attributes[i].set;
+		o->mount_attributes &= ~attributes[i].clear;
+		return;
+	}
+	o->own_superblock = true;
+}
 
 static bool in_words(const char *const *words, const char *word)
 {
@@ -309,6 +352,7 @@ static bool set_option(struct opts *o, const char *word, char *why, size_t why_s
 		o->allow_other |= !strcmp(word, "allow_other") || !strcmp(word, "allow_root");
 		o->ns.read_only |= !strcmp(word, "ro");
 		add_fuse_option(o, word);
+		note_attribute(o, word);
 		return true;
 	}
 	if (in_words(mount_words, word) || !strncmp(word, "x-", 2) ||
@@ -420,7 +464,8 @@ bool opts_parse(struct opts *o, int argc, char **argv, char *why, size_t why_siz
 				   .file_mode = 0644,
 				   .dir_mode = 0755,
 				   .metadata_ttl_s = 1,
-			   }};
+			   },
+		.mount_attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV};
 	if (!parse_words(o, argc, argv, why, why_size))
 		return false;
 	if (o->help || o->version)
@@ -445,10 +490,8 @@ void opts_free(struct opts *o)
 	free(o->source);
 	free(o->mountpoint);
 	free(o->fuse_options);
-	free((char *)o->s3.endpoint_url);
-	free((char *)o->s3.region);
-	free((char *)o->s3.profile);
-	free((char *)o->s3.ca_bundle);
+	o->s3.bucket = NULL; /* the same string as `bucket` was */
+	s3_config_clear(&o->s3);
 	free((char *)o->ns.spool_dir);
 }
 

@@ -9,6 +9,7 @@
 #include "ns/ns.h"
 #include "s3/s3.h"
 
+/* A string that is added here must also be added to share_wire.c. */
 struct opts {
 	bool help, version, foreground, debug;
 	char *bucket, *prefix; /* prefix: "" or ending with '/' */
@@ -16,6 +17,10 @@ struct opts {
 	char *mountpoint;      /* as given */
 	char *fuse_options;    /* for the kernel and libfuse, separated by commas */
 	bool allow_other;
+	bool own_daemon;	/* -o private */
+	bool own_superblock;	/* an option is about the superblock: it cannot be shared */
+	bool all_buckets;
+	unsigned long mount_attributes; /* MOUNT_ATTR_*: what fuse_options says about one mount */
 	unsigned max_inflight;
 	struct s3_config s3;
 	struct bulk_config bulk;

@@ -297,8 +297,9 @@ static void mounts_changed(struct loop_fd *fd)
 		(struct attacher *)((char *)fd - offsetof(struct attacher, changed));
 	struct epoll_event event;
 
-	if (epoll_wait(fd->fd, &event, 1, 0) > 0)
-		look_for_gone(a);
+	/* Asking is what tells it: the loop's own epoll may have asked already. */
+	(void)epoll_wait(fd->fd, &event, 1, 0);
+	look_for_gone(a);
 }
 
 static void job_done(struct loop_task *task)

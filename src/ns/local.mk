@@ -15,15 +15,18 @@ src_ns_libns_a_SOURCES = \
 	src/ns/ns_list.c src/ns/ns_list.h \
 	src/ns/ns_lookup.c \
 	src/ns/ns_merge.c \
+	src/ns/ns_meta.c \
 	src/ns/ns_name.c \
 	src/ns/ns_node.c \
 	src/ns/ns_probe.c \
 	src/ns/ns_proc.c \
 	src/ns/ns_procstat.c \
+	src/ns/ns_ranges.c src/ns/ns_ranges.h \
 	src/ns/ns_read.c \
 	src/ns/ns_remove.c \
 	src/ns/ns_rename_dir.c \
 	src/ns/ns_run.c \
+	src/ns/ns_split.c \
 	src/ns/ns_status.c \
 	src/ns/ns_upload.c \
 	src/ns/ns_walk.c \

@@ -55,6 +55,7 @@ static void accepted_free(struct accepted *a)
 	free((char *)a->op.source_key.ptr);
 	free((char *)a->op.source_etag.ptr);
 	free(a->extra);
+	meta_headers_free(a->patch, a->patch_count);
 	if (a->data) {
 		a->ns->uploads--;
 		data_free(a->ns, a->data, a->data_cap);

@@ -11,40 +11,82 @@ struct command_rule {
 	const char *flags;	  /* short options without an argument that are understood */
 	const char *flags_arg;	  /* those with one */
 	const char *const *longs; /* long options without an argument */
-	const char *const *longs_arg;
+	const char *const *longs_arg; /* those with one: where things go */
+	const char *const *longs_eq;  /* those with one behind '=' only */
 	bool last_is_target; /* the last operand is where things go, unless -t named it */
 };
 
 static const char *const cp_longs[] = {"--recursive", "--force", "--verbose", "--no-dereference",
 	"--no-target-directory", "--strip-trailing-slashes", "--dereference",
-	"--remove-destination", NULL};
+	"--remove-destination", "--archive", "--preserve", NULL};
 static const char *const cp_longs_arg[] = {"--target-directory", NULL};
+static const char *const cp_longs_eq[] = {"--preserve", "--no-preserve", NULL};
 static const char *const rm_longs[] = {
 	"--recursive", "--force", "--verbose", "--dir", "--preserve-root", NULL};
 static const char *const none[] = {NULL};
 
 static const struct command_rule rules[] = {
-	{"cp", COMMAND_COPY, "rRfvPdTHL", "t", cp_longs, cp_longs_arg, true},
-	{"rm", COMMAND_REMOVE, "rRfvd", "", rm_longs, none, false},
+	{"cp", COMMAND_COPY, "rRfvPdTHLap", "t", cp_longs, cp_longs_arg,
+		cp_longs_eq, true},
+	{"rm", COMMAND_REMOVE, "rRfvd", "", rm_longs, none, none, false},
 };
 
 /* Where the distributions keep them: another program of that name may do anything. */
 static const char *const folders[] = {"/bin/", "/usr/bin/", "/usr/local/bin/", NULL};
 
-static const struct command_rule *find_rule(const char *exe)
+/* The program's name when it is in one of the folders; else NULL. */
+static const char *program_of(const char *exe)
 {
-	size_t i, f;
+	size_t f;
 
-	for (f = 0; folders[f]; f++) {
-		size_t len = strlen(folders[f]);
-
-		if (strncmp(exe, folders[f], len) != 0)
-			continue;
-		for (i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
-			if (!strcmp(exe + len, rules[i].name))
-				return &rules[i];
-	}
+	for (f = 0; folders[f]; f++)
+		if (!strncmp(exe, folders[f], strlen(folders[f])) &&
+			!strchr(exe + strlen(folders[f]), '/'))
+			return exe + strlen(folders[f]);
 	return NULL;
+}
+
+static const struct command_rule *find_rule(const char *program)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
+		if (!strcmp(program, rules[i].name))
+			return &rules[i];
+	return NULL;
+}
+
+/*
+ * busybox names its applet in argv[0], or, called by its own name, in argv[1]. Only its rm is a walk:
+ * its cp moves the data itself. Returns how many words to pass over, or -1.
+ */
+static int busybox_skip(size_t argc, char *const *argv)
+{
+	const char *name = argc ? strrchr(argv[0], '/') : NULL;
+
+	name = name ? name + 1 : argc ? argv[0] : "";
+	if (!strcmp(name, "rm"))
+		return 0;
+	return !strcmp(name, "busybox") && argc > 1 && !strcmp(argv[1], "rm") ? 1 : -1;
+}
+
+/*
+ * `find PATH... -delete` and nothing else: it removes all below each path, and the path. A test may
+ * pass entries over; "." is never removed, so its end would not come.
+ */
+static struct command find_command(size_t argc, char *const *argv)
+{
+	size_t i, n;
+
+	for (i = 1; i < argc && argv[i][0] != '-'; i++)
+		;
+	if (i == 1 || i + 1 != argc || strcmp(argv[i], "-delete") != 0)
+		return (struct command){0};
+	n = strlen(argv[i - 1]);
+	if (n && argv[i - 1][n - 1] == '.' && (n == 1 || argv[i - 1][n - 2] == '/' ||
+						      argv[i - 1][n - 2] == '.'))
+		return (struct command){0};
+	return (struct command){.kind = COMMAND_REMOVE, .last = argv[i - 1], .count = i - 1};
 }
 
 static bool in_list(const char *const *list, const char *word, size_t len)
@@ -67,6 +109,8 @@ static bool scan_long(struct scan *s, const char *word)
 {
 	const char *eq = strchr(word, '=');
 
+	if (eq && in_list(s->rule->longs_eq, word, (size_t)(eq - word)))
+		return true;
 	if (eq) {
 		if (!in_list(s->rule->longs_arg, word, (size_t)(eq - word)))
 			return false;
@@ -100,12 +144,24 @@ static bool scan_short(struct scan *s, const char *word)
 
 struct command command_parse(const char *exe, size_t argc, char *const *argv)
 {
-	struct scan s = {.rule = find_rule(exe), .argc = argc, .argv = argv};
+	const char *program = program_of(exe);
+	struct scan s = {.argc = argc, .argv = argv};
 	const char *last = NULL, *before = NULL;
 	bool options = true;
 	size_t operands = 0;
 
-	if (!s.rule || argc < 2)
+	if (!program || argc < 2)
+		return (struct command){0};
+	if (!strcmp(program, "find"))
+		return find_command(argc, argv);
+	if (!strcmp(program, "busybox")) {
+		int skip = busybox_skip(argc, argv);
+
+		return skip < 0 ? (struct command){0}
+				: command_parse("/bin/rm", argc - (size_t)skip, argv + skip);
+	}
+	s.rule = find_rule(program);
+	if (!s.rule)
 		return (struct command){0};
 	for (s.at = 1; s.at < argc; s.at++) {
 		const char *word = argv[s.at];

@@ -93,9 +93,9 @@ char *content_take_put(struct content *ct, size_t *cap)
 }
 
 /* Room on disk is taken at once: a full disk is this write's ENOSPC, never a later SIGBUS. */
-static char *spool_new(struct ns *ns, size_t cap, int *errnum)
+static char *spool_new(const struct ns_volume *v, size_t cap, int *errnum)
 {
-	const char *dir = ns->config.spool_dir ? ns->config.spool_dir : getenv("TMPDIR");
+	const char *dir = v->config.spool_dir ? v->config.spool_dir : getenv("TMPDIR");
 	size_t size = cap + sizeof(struct data_head);
 	struct data_head *h;
 	int fd;
@@ -166,7 +166,7 @@ int content_room(struct content *ct, size_t extra)
 	} else if (ns->uploads) {
 		return -1;
 	} else {
-		data = spool_new(ns, cap, &errnum);
+		data = spool_new(ct->node->volume, cap, &errnum);
 	}
 	if (!data)
 		return errnum;

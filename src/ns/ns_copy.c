@@ -205,6 +205,7 @@ static void take_range(struct ns_call *c, struct node *from, struct node *to)
 	ct->dirty = true;
 	to->size_bytes = ct->size_bytes;
 	to->mtime_ms = clk_wall_ms();
+	meta_written(to);
 	to->pages_good = false;
 	node_touch(to);
 	c->done_bytes = (size_t)n;

@@ -134,6 +134,8 @@ static bool fill_kids(struct ns_call *c, const struct readdir_work *r, size_t *c
 
 		if (!n)
 			continue;
+		if ((d->lister || d->flat) && n->ino > d->stream_ino)
+			break;
 		node_attr(n, c, &attr);
 		if (!r->fill(c, n->name, n, &attr, n->ino + 2))
 			break;
@@ -260,6 +262,7 @@ void dir_put_marker(struct node *dir, struct walk *w, struct ns_call *c,
 
 	a->meta.content_type = "application/x-directory";
 	a->op.meta = &a->meta;
+	meta_send(a);
 	a->settle = marker_settled;
 	accept_op(a, w, c, then);
 }

@@ -38,6 +38,7 @@ static void truncate_open(struct node *n)
 	ct->dirty = true;
 	n->size_bytes = 0;
 	n->mtime_ms = clk_wall_ms();
+	meta_written(n);
 	n->pages_good = false;
 	node_touch(n);
 }
@@ -151,11 +152,12 @@ void ns_release(struct ns_file_handle *h)
 
 /* ---- setattr ---- */
 
-static void setattr_reply(struct ns_call *c)
+static void sized(struct ns_call *c)
 {
-	if (!c->errnum)
-		node_attr(c->node, c, &c->attr);
-	c->reply(c, c->errnum);
+	if (c->errnum)
+		c->reply(c, c->errnum);
+	else
+		meta_set(c);
 }
 
 static void truncated(struct ns_call *c)
@@ -163,8 +165,9 @@ static void truncated(struct ns_call *c)
 	if (!c->errnum) {
 		c->node->size_bytes = 0;
 		c->node->pages_good = false;
+		meta_written(c->node);
 	}
-	setattr_reply(c);
+	sized(c);
 }
 
 /* truncate(2) to 0, or to what it is. */
@@ -172,6 +175,7 @@ static void setattr_size(struct ns_call *c)
 {
 	struct node *n = c->node;
 
+	c->errnum = 0;
 	if (n->kind != NODE_FILE) {
 		c->errnum = EISDIR;
 	} else if ((uint64_t)c->st.st_size == n->size_bytes) {
@@ -184,33 +188,19 @@ static void setattr_size(struct ns_call *c)
 			return;
 		}
 		truncate_open(n);
-		c->errnum = 0;
 	} else {
 		file_put_empty(n, c, truncated);
 		return;
 	}
-	setattr_reply(c);
+	sized(c);
 }
 
 void ns_setattr(struct ns_call *c)
 {
-	const struct ns_config *cf = &c->node->volume->config;
-	mode_t mode = c->node->kind == NODE_DIR ? cf->dir_mode : cf->file_mode;
-	unsigned times = c->flags & (NS_SET_ATIME | NS_SET_MTIME | NS_SET_MTIME_NOW);
-
-	c->errnum = 0;
-	if (cf->read_only)
-		c->errnum = EROFS;
-	/* Owner and mode are the mount's options; times are S3's. To set them to what they are is fine. */
-	else if (((c->flags & NS_SET_UID) && c->st.st_uid != cf->uid) ||
-		((c->flags & NS_SET_GID) && c->st.st_gid != cf->gid) ||
-		((c->flags & NS_SET_MODE) && (c->st.st_mode & 07777) != mode))
-		c->errnum = EPERM;
-	else if (times & NS_SET_MTIME && !(times & NS_SET_MTIME_NOW) &&
-		c->st.st_mtim.tv_sec != c->node->mtime_ms / 1000)
-		c->errnum = EPERM;
-	if (!c->errnum && (c->flags & NS_SET_SIZE))
+	if (c->node->volume->config.read_only)
+		c->reply(c, EROFS);
+	else if (c->flags & NS_SET_SIZE)
 		setattr_size(c);
 	else
-		setattr_reply(c);
+		meta_set(c);
 }

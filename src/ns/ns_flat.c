@@ -80,6 +80,17 @@ static struct bytes frame_prefix(const struct flat *f, const struct frame *fr)
 
 /* ---- what is waited for ---- */
 
+/* What has come of the directory that is waited for can be read. */
+static void stream(struct flat *f)
+{
+	struct buf key = BUF_INIT(0);
+
+	node_key(f->want, &key);
+	if (bytes_starts(buf_bytes(&f->pos), buf_bytes(&key)))
+		merge_stream(f->want, BYTES(f->pos.ptr + key.len, f->pos.len - key.len));
+	buf_free(&key);
+}
+
 static void want_end(struct flat *f)
 {
 	struct node *dir = f->want;
@@ -110,6 +121,7 @@ static void wake_waiting(struct flat *f)
 	size_t count = f->over_count;
 
 	if (f->want && f->want->u.dir->flat_streams) {
+		stream(f);
 		over = mem_resize(over, count + 1, sizeof(*over));
 		over[count++] = node_ref(f->want);
 	}
@@ -160,6 +172,7 @@ static void frame_fills(struct frame *fr, uint64_t start_seq, int64_t start_ms)
 	fr->start_seq = start_seq;
 	fr->start_ms = start_ms;
 	d->flat_streams = !d->kid_live;
+	d->stream_ino = 0;
 }
 
 /* All keys of the innermost directory have been seen, if it `passed`. */

@@ -100,6 +100,14 @@ static bool is_last(struct ns_call *c, const struct walk *w)
 
 static void stored_go(struct ns_call *c)
 {
+	struct node *n = c->node;
+
+	/* Attributes that were set when the upload had begun are still to be sent. */
+	if (!c->errnum && n->meta && n->meta->unsaved && n->meta->has && n->live &&
+		!(n->u.content && n->u.content->dirty)) {
+		meta_save_file(n, walk_known(n->volume->ns, c), c, stored_go);
+		return;
+	}
 	if (!c->errnum && is_last(c, walk_known(c->node->volume->ns, c)))
 		flush_barrier(c);
 	else
@@ -119,6 +127,14 @@ static void flush_copy(struct ns_call *c, struct content *ct, struct walk *w)
 	accepted_source(a, ct->base, &ct->base_etag);
 	a->op.size_bytes = ct->base_full_bytes;
 	a->settle = copy_settled;
+	/* Without attributes of its own it keeps all that the source has. */
+	if (n->meta && n->meta->unsaved && n->meta->has) {
+		meta_send(a);
+		a->op.patch = a->patch;
+		a->op.patch_count = a->patch_count;
+	} else {
+		meta_copy(n, ct->base);
+	}
 	ct->dirty = ct->created = false;
 	ct->own = true;
 	content_drop_base(ct);
@@ -138,6 +154,7 @@ static void put_run(struct accepted *a, struct content *ct)
 	a->extra = run;
 	a->op.body = (struct s3_body){.runs = run, .run_count = 1};
 	a->op.meta = &a->meta;
+	meta_send(a);
 	a->settle = upload_settled;
 }
 

@@ -36,6 +36,21 @@ bool etag_equal(const struct etag *a, const struct etag *b);
 enum node_kind { NODE_FILE, NODE_DIR, NODE_TOMB };
 enum marker { MARKER_UNKNOWN, MARKER_NO, MARKER_YES };
 
+#define META_MODE 1u
+#define META_UID 2u
+#define META_GID 4u
+#define META_MTIME 8u
+
+/* Attributes that were set, and not by S3: see ns_meta.c. */
+struct node_meta {
+	unsigned has; /* META_* */
+	bool unsaved; /* S3 does not have them yet */
+	mode_t mode;
+	uid_t uid;
+	gid_t gid;
+	struct timespec mtime;
+};
+
 struct lister;
 struct flat;
 struct content;
@@ -49,6 +64,7 @@ struct dir {
 	struct lister *lister;
 	struct flat *flat; /* a flat listing that somebody waits for to fill this (ns_flat.c) */
 	bool flat_streams; /* it is filling it, and nothing was known before */
+	uint64_t stream_ino; /* what may be handed out while a listing streams (ns_list.h) */
 	pid_t ahead_tgid;  /* it was listed for him, who has not read it yet; 0: nobody */
 	unsigned ahead_page; /* of that flat listing */
 	uint64_t changed_seq; /* what is being listed is not all: the last time this was found */
@@ -83,6 +99,7 @@ struct node {
 		struct content *content; /* NODE_FILE: open for writing or not yet stored; or NULL */
 		LIST_ENTRY(node) tomb_link; /* NODE_TOMB */
 	} u;
+	struct node_meta *meta; /* or NULL: none known */
 	struct etag etag;
 	uint32_t hash;
 	uint32_t lookups; /* the kernel's references */
@@ -227,6 +244,7 @@ struct probe {
 	int64_t mtime_ms;
 	struct etag etag;
 	uint8_t class_id;
+	struct node_meta meta;
 	struct ns_call_list waiters;
 };
 void probe_name(struct ns_call *c, struct node *parent, struct bytes name,
@@ -255,6 +273,8 @@ struct accepted {
 	char *path;
 	pid_t tid; /* who waits for it; 0: nobody */
 	struct s3_meta meta;
+	struct s3_header *patch; /* owned */
+	size_t patch_count;
 	char *data; /* what a deferred put sends; owned (data_free) */
 	size_t data_cap;
 };
@@ -363,6 +383,21 @@ char *process_path_in(const struct process *p, const char *arg, const char *moun
 bool volume_copies_from(const struct ns_volume *to, const struct ns_volume *from);
 /* ns.c: the last node of a volume that was left has gone */
 void volume_release(struct ns_volume *v);
+
+/* ns_meta.c */
+void meta_drop(struct node *n);
+void meta_copy(struct node *to, const struct node *from); /* a copy has what its source has */
+struct node_meta meta_parse(const struct s3_header *user, size_t count);
+struct node_meta *meta_get(struct node *n);
+void meta_apply(const struct node *n, struct stat *st);
+struct s3_header *meta_headers(const struct node *n, size_t *count);
+void meta_headers_free(struct s3_header *h, size_t count);
+void meta_written(struct node *n);
+/* Its operation takes the attributes along: as metadata of a put, and in `patch` for a copy. */
+void meta_send(struct accepted *a);
+void meta_set(struct ns_call *c); /* what ns_setattr does beside the size */
+void meta_save_file(struct node *n, struct walk *w, struct ns_call *c,
+	void (*then)(struct ns_call *));
 
 /* ns_remove.c */
 /* A delete has failed: the name is there again, and the nearest directory left looks again. */

@@ -3,13 +3,17 @@
  * under way belongs to its directory.
  *
  * A first listing is read while it arrives; a repeated one is shown when it is complete, since a name
- * that was there before keeps its place among the inode numbers.
+ * that was there before keeps its place among the inode numbers. A directory that does not end after
+ * CHAIN_PAGES pages is listed on in parallel ranges (ns_ranges.c).
  */
 #include <stdlib.h>
 
 #include "ns/ns_list.h"
+#include "ns/ns_ranges.h"
 #include "util/clk.h"
 #include "util/mem.h"
+
+#define CHAIN_PAGES 3
 
 struct lister {
 	struct node *dir; /* a reference */
@@ -20,6 +24,10 @@ struct lister {
 	bool streaming; /* nothing was known before */
 	bool marker_seen;
 	bool spoiled; /* a delete has failed meanwhile: what was skipped must be listed again */
+	struct buf last; /* name of the last entry */
+	bool in_chain; /* no ranges: the server's order does not allow them */
+	unsigned pages;
+	struct ranges *ranges; /* or NULL */
 };
 
 bool dir_is_fresh(const struct node *dir, const struct ns_call *c)
@@ -62,6 +70,8 @@ static void take_entry(struct lister *l, const struct s3_list_entry *e)
 	if (!bytes_starts(e->key, BYTES(l->prefix, l->prefix_len)))
 		return;
 	component = BYTES(e->key.ptr + l->prefix_len, e->key.len - l->prefix_len);
+	buf_cut(&l->last, 0);
+	buf_addb(&l->last, component);
 	if (!e->is_prefix && !component.len) {
 		l->marker_seen = true;
 		if (!e->size_bytes)
@@ -85,6 +95,8 @@ static void lister_end(struct lister *l, const struct s3_err *err)
 		d->complete = !l->spoiled;
 		d->listed_ms = l->start_ms;
 	}
+	ranges_free(l->ranges);
+	buf_free(&l->last);
 	free(l->prefix);
 	free(l);
 	wake(&d->waiters);
@@ -104,25 +116,74 @@ static void ask_page(struct lister *l, struct bytes token)
 	s3_list(l->dir->volume->client, &params, 0, page_in, l);
 }
 
+/* Readers of a first listing go on. */
+static void stream(struct lister *l)
+{
+	if (!l->streaming)
+		return;
+	merge_stream(l->dir, buf_bytes(&l->last));
+	wake(&l->dir->u.dir->waiters);
+}
+
+static void range_take(void *ctx, const struct s3_list_entry *e)
+{
+	take_entry(ctx, e);
+}
+
+static void range_moved(void *ctx)
+{
+	stream(ctx);
+}
+
+static void range_end(void *ctx, const struct s3_err *err)
+{
+	struct lister *l = ctx;
+
+	if (strcmp(err->code, RANGES_UNORDERED) != 0) {
+		lister_end(l, err);
+		return;
+	}
+	ranges_free(l->ranges);
+	l->ranges = NULL;
+	l->in_chain = true;
+	ask_page(l, BYTES_NONE);
+}
+
+/* A page that has a successor: true when that is the ranges' to ask for. */
+static bool range_out(struct lister *l, const struct s3_list_page *page)
+{
+	const struct ranges_user user = {l, range_take, range_moved, range_end};
+
+	if (l->in_chain)
+		return false;
+	if (!l->ranges)
+		l->ranges = ranges_new(l->dir->volume->client, BYTES(l->prefix, l->prefix_len), &user);
+	ranges_learn(l->ranges, page);
+	return ++l->pages >= CHAIN_PAGES && ranges_possible(l->ranges);
+}
+
 static void page_in(void *ctx, const struct s3_err *err, const struct s3_list_page *page)
 {
 	struct lister *l = ctx;
-	struct dir *d = l->dir->u.dir;
+	bool ranges;
 	size_t i;
 
 	if (err->cls != S3_OK) {
 		lister_end(l, err);
 		return;
 	}
+	ranges = page->truncated && range_out(l, page);
 	/* The next page is fetched while this one is merged and read. */
-	if (page->truncated)
+	if (page->truncated && !ranges)
 		ask_page(l, page->next_token);
 	for (i = 0; i < page->count; i++)
 		take_entry(l, &page->entries[i]);
+	if (ranges)
+		ranges_start(l->ranges, page->next_token);
 	if (!page->truncated)
 		lister_end(l, err);
-	else if (l->streaming)
-		wake(&d->waiters);
+	else
+		stream(l);
 }
 
 void dir_list(struct node *dir)
@@ -138,6 +199,8 @@ void dir_list(struct node *dir)
 	l->start_seq = ++dir->volume->ns->seq;
 	l->start_ms = clk_mono_ms();
 	l->streaming = !d->kid_live;
+	l->last = BUF_INIT(8192);
+	d->stream_ino = 0;
 	node_key(dir, &key);
 	l->prefix_len = key.len;
 	l->prefix = buf_take(&key);

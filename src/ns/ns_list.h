@@ -39,6 +39,11 @@ struct node *merge_entry(struct node *dir, struct bytes component, const struct 
 	const struct said *said);
 /* The listing is complete: what was known before and was not in it has been removed by others. */
 void merge_vanished(struct node *dir, uint64_t start_seq, int64_t list_ms);
+/*
+ * A listing that streams has come to this name: what is before it may be handed out, but for files
+ * that may still turn out to be beside a directory of the same name ("a", "a-b", "a/").
+ */
+void merge_stream(struct node *dir, struct bytes last);
 /* While somebody reads what S3 says of a directory its tombstones stay. */
 void read_begins(struct node *dir);
 void read_ends(struct node *dir);

@@ -50,6 +50,7 @@ void node_attr(const struct node *n, const struct ns_call *c, struct ns_attr *at
 	st->st_mtim.tv_sec = n->mtime_ms / 1000;
 	st->st_mtim.tv_nsec = n->mtime_ms % 1000 * 1000000;
 	st->st_atim = st->st_ctim = st->st_mtim;
+	meta_apply(n, st);
 	if (!n->parent || walk_passes(n, c))
 		left_s = WALK_TIMEOUT_S;
 	else if (n->pending || n->unsent || left_s < 0)

@@ -36,8 +36,10 @@ void merge_file(struct node *n, const struct s3_list_entry *e, int64_t checked_m
 
 	n->etag = (struct etag){0};
 	etag_set(&n->etag, e->etag);
-	if (!etag_equal(&old, &n->etag))
+	if (!etag_equal(&old, &n->etag)) {
 		n->pages_good = false;
+		meta_drop(n);
+	}
 	etag_free(&old);
 	n->size_bytes = e->size_bytes;
 	n->mtime_ms = e->mtime_ms;
@@ -118,6 +120,23 @@ struct node *merge_entry(struct node *dir, struct bytes component, const struct 
 		n->unvisited = true;
 	buf_free(&name);
 	return n;
+}
+
+void merge_stream(struct node *dir, struct bytes last)
+{
+	struct dir *d = dir->u.dir;
+	size_t i;
+
+	for (i = d->kid_count; i > 0; i--) {
+		const struct node *n = d->kids[i - 1];
+
+		if (!n || (n->kind == NODE_FILE &&
+				  (n->name[0] == '%' ||
+					  bytes_starts(last, BYTES(n->name, n->name_len)))))
+			continue;
+		d->stream_ino = n->ino;
+		return;
+	}
 }
 
 void merge_vanished(struct node *dir, uint64_t start_seq, int64_t list_ms)

@@ -289,6 +289,7 @@ static void node_free(struct node *n)
 		node_unref(n->buried);
 	}
 	etag_free(&n->etag);
+	free(n->meta);
 	if (n->name != n->own_name)
 		free((char *)n->name);
 	free(n->waiters);
@@ -322,6 +323,8 @@ void node_forget_kids(struct node *dir)
 		d->complete = false;
 		dir_doubtful(dir);
 	}
+	/* A name that was not there, was made, and is dropped now, is there. */
+	absent_forget(dir->volume->ns, dir);
 	tombs_purge(dir);
 	node_unref(dir);
 }
@@ -331,8 +334,12 @@ void node_pend(struct node *n, int change)
 	struct node *p;
 
 	n->pending = (uint32_t)((int)n->pending + change);
-	for (p = n->kind == NODE_DIR ? n : n->parent; p; p = p->parent)
+	for (p = n->kind == NODE_DIR ? n : n->parent; p; p = p->parent) {
 		p->u.dir->pending = (unsigned)((int)p->u.dir->pending + change);
+		/* A listing under way may have passed it over because of what was pending. */
+		if (!p->u.dir->pending)
+			node_touch(p);
+	}
 }
 
 void node_touch(struct node *n)

@@ -47,6 +47,7 @@ static void probe_headed(void *ctx, const struct s3_err *err, const struct s3_ob
 		p->size_bytes = o->size_bytes;
 		p->mtime_ms = o->mtime_ms;
 		etag_set(&p->etag, o->etag);
+		p->meta = meta_parse(o->user, o->user_count);
 		if (o->storage_class)
 			p->class_id = class_id(p->parent->volume->ns, BYTES_STR(o->storage_class));
 	}
@@ -101,6 +102,10 @@ static void probe_set_file(struct probe *p, struct node *n, int64_t now_ms)
 	};
 
 	merge_file(n, &e, now_ms);
+	if (p->meta.has)
+		*meta_get(n) = p->meta;
+	else
+		meta_drop(n);
 }
 
 static void probe_merge(struct probe *p)

@@ -184,6 +184,7 @@ static void created(void *ctx, const struct s3_err *err, struct bytes id)
 void upload_pump(struct content *ct)
 {
 	struct s3_meta meta = {0};
+	struct s3_header *headers;
 	struct buf key = BUF_INIT(0);
 	unsigned i;
 
@@ -199,8 +200,13 @@ void upload_pump(struct content *ct)
 		cr->key = buf_take(&key);
 		ct->create = cr;
 		cr->volume->ns->uploads++;
+		headers = meta_headers(ct->node, &meta.user_count);
+		meta.user = headers;
+		if (ct->node->meta)
+			ct->node->meta->unsaved = false;
 		s3_mpu_create(cr->volume->client, BYTES(cr->key, cr->key_len), &meta, 0, created,
 			cr);
+		meta_headers_free(headers, meta.user_count);
 		return;
 	}
 	for (i = ct->parts_done; i < ct->part_count && ct->parts_in_flight < PARTS_IN_FLIGHT; i++)

@@ -126,6 +126,7 @@ static void roots_drop(struct walk *w)
 static void dir_unkeep(struct node *dir)
 {
 	dir->keepers--;
+	node_touch(dir); /* a listing under way may have passed it over */
 	node_unref(dir);
 }
 
@@ -213,9 +214,12 @@ static void put_markers(struct walk *w)
 	while (w->dir_count) {
 		struct node *n = w->dirs[--w->dir_count];
 
-		if (n->live && n->parent && !n->leaving && is_left_empty(n) &&
-			(n->unsent || n->u.dir->marker != MARKER_YES)) {
-			if (n->unsent || n->u.dir->complete)
+		bool unsaved = n->meta && n->meta->unsaved;
+
+		if (n->live && n->parent && !n->leaving &&
+			(unsaved || (is_left_empty(n) &&
+					    (n->unsent || n->u.dir->marker != MARKER_YES)))) {
+			if (unsaved || n->unsent || n->u.dir->complete)
 				dir_put_marker(n, w, NULL, NULL);
 			else
 				check_dir(w, n);

@@ -148,6 +148,7 @@ static void write_go(struct ns_call *c)
 	ct->dirty = true;
 	c->node->size_bytes = ct->size_bytes;
 	c->node->mtime_ms = clk_wall_ms();
+	meta_written(c->node);
 	c->node->pages_good = true;
 	node_touch(c->node);
 	c->reply(c, r);

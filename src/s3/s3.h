@@ -153,6 +153,8 @@ struct s3_header {
 struct s3_meta {
 	const char *content_type;
 	const char *storage_class;
+	const char *cache_control, *content_disposition, *content_encoding, *content_language,
+		*expires;
 	const struct s3_header *user; /* x-amz-meta-*: name without the prefix, lower case */
 	size_t user_count;
 };

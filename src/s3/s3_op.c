@@ -103,6 +103,11 @@ void s3_op_meta(struct s3_op *op, const struct s3_meta *meta)
 		return;
 	s3_op_header_str(op, "content-type", meta->content_type);
 	s3_op_header_str(op, "x-amz-storage-class", meta->storage_class);
+	s3_op_header_str(op, "cache-control", meta->cache_control);
+	s3_op_header_str(op, "content-disposition", meta->content_disposition);
+	s3_op_header_str(op, "content-encoding", meta->content_encoding);
+	s3_op_header_str(op, "content-language", meta->content_language);
+	s3_op_header_str(op, "expires", meta->expires);
 	for (i = 0; i < meta->user_count; i++) {
 		char *name = mem_printf("x-amz-meta-%s", meta->user[i].name);
 

@@ -28,6 +28,8 @@ struct loop {
 	bool (*poll)(void *ctx);
 	void *poll_ctx;
 	struct loop_fd source;
+	struct epoll_event *ready; /* being handed out: what a handler removes is not called any more */
+	int ready_count;
 	struct loop_hook {
 		void (*hook)(void *ctx);
 		void *ctx;
@@ -199,7 +201,12 @@ int loop_fd_add(struct loop *l, struct loop_fd *fd)
 
 void loop_fd_del(struct loop *l, struct loop_fd *fd)
 {
+	int i;
+
 	epoll_ctl(l->epoll_fd, EPOLL_CTL_DEL, fd->fd, NULL);
+	for (i = 0; i < l->ready_count; i++)
+		if (l->ready[i].data.ptr == fd)
+			l->ready[i].data.ptr = NULL;
 }
 
 static void source_ready(struct loop_fd *fd)
@@ -276,11 +283,15 @@ void loop_once(struct loop *l, int max_wait_ms)
 	n = atomic_load(&l->posted) ? 0 : wait_ms(l, max_wait_ms);
 	n = epoll_wait(l->epoll_fd, events, EVENTS_MAX, n);
 	atomic_store(&l->waiting, false);
+	l->ready = events;
+	l->ready_count = n > 0 ? n : 0;
 	for (i = 0; i < n; i++) {
 		struct loop_fd *fd = events[i].data.ptr;
 
-		fd->ready(fd);
+		if (fd)
+			fd->ready(fd);
 	}
+	l->ready_count = 0;
 	work(l);
 }
 

@@ -42,6 +42,7 @@ void loop_post(struct loop *loop, struct loop_task *task);
 void loop_timer_set(struct loop *loop, struct loop_timer *timer, int64_t delay_ms);
 void loop_timer_stop(struct loop *loop, struct loop_timer *timer);
 int loop_fd_add(struct loop *loop, struct loop_fd *fd); /* 0 or negative errno */
+/* `ready` does not run any more, also when it was about to; `fd` may then be freed. */
 void loop_fd_del(struct loop *loop, struct loop_fd *fd);
 
 /*

@@ -1,7 +1,7 @@
 /*
  * The randomised model test of ns and bulk: a simulated S3, clock, loop, kernel and commands, and a
- * model of what each name must be. One thread; one schedule at a time, made from one seed, so that a
- * failure can be repeated (sim --seed N).
+ * model of what each name must be. One thread; one schedule at a time, made from one seed, so that
+ * a failure can be repeated (sim --seed N).
  */
 #ifndef SIM_H
 #define SIM_H
@@ -25,14 +25,14 @@ struct sim {
 	struct rng rng;
 	unsigned round;
 	bool trace;
-	bool quiet;	   /* S3 answers without errors: what is looked at is the state */
-	unsigned errors;   /* 0: none, 1: only what is retried below ns, 2: all kinds */
+	bool quiet;             /* S3 answers without errors: what is looked at is the state */
+	unsigned errors;        /* 0: none, 1: only what is retried below ns, 2: all kinds */
 	unsigned retry_percent; /* of attempts that fail in a way that is retried */
-	unsigned deny_one_in;	/* keys that are denied for good, an operation; 0: none */
-	bool shared;	   /* processes change the same trees */
-	bool outsiders;	   /* objects change behind the mount's back */
+	unsigned deny_one_in;   /* keys that are denied for good, an operation; 0: none */
+	bool shared;            /* processes change the same trees */
+	bool outsiders;         /* objects change behind the mount's back */
 	bool kills, interrupts;
-	bool strict;	   /* -o commit=close */
+	bool strict; /* -o commit=close */
 	const char *prefix;
 	double ttl_s;
 	struct loop *loop;
@@ -59,7 +59,8 @@ void sim_clock_advance(int64_t ms);
 void sim_clock_reset(void);
 void sim_fd_readable(struct loop *loop, int fd);
 
-/* ---- sim_store.c: the objects ------------------------------------------------------------------ */
+/* ---- sim_store.c: the objects ------------------------------------------------------------------
+ */
 
 struct object {
 	char *key;
@@ -76,7 +77,7 @@ void store_delete(struct bytes key);
 const struct object *store_get(struct bytes key); /* or NULL; until the next change */
 size_t store_count(void);
 const struct object *store_at(size_t i); /* in the order of their keys */
-size_t store_first(struct bytes key);	 /* index of the first key that is not less */
+size_t store_first(struct bytes key);    /* index of the first key that is not less */
 void store_clear(void);
 uint64_t content_hash(const char *data, size_t len); /* never 0 */
 /* Whole contents that somebody has written: anything else that is found is a mix. */
@@ -85,30 +86,31 @@ bool content_known(uint64_t hash);
 /* New random content of at most `max` bytes, noted. Owned by the caller. */
 char *content_new(size_t max, size_t *len);
 
-/* ---- sim_s3.c: the functions of s3/s3.h --------------------------------------------------------- */
+/* ---- sim_s3.c: the functions of s3/s3.h ---------------------------------------------------------
+ */
 
 size_t sim_s3_under_way(void);
 
 /* ---- sim_model.c: what each name must be ---------------------------------------------------- */
 
 enum kind { NONE, FILE_, DIR_ };
-#define HASH_ANY 0 /* content that is not known */
+#define HASH_ANY 0       /* content that is not known */
 #define DOUBT_FOREIGN 1u /* changed by several at once, or behind the mount's back */
-#define DOUBT_FAILED 2u	 /* something has failed: what is there now is open until all is over */
+#define DOUBT_FAILED 2u  /* something has failed: what is there now is open until all is over */
 
 struct mpath {
 	struct mpath *next; /* all, newest first */
-	char *path;	    /* "/a/b" */
+	char *path;         /* "/a/b" */
 	enum kind kind;
 	uint64_t hash;
 	uint64_t size_bytes;
 	struct mpath *src; /* what it was last copied from, since nothing else was done to it */
 	unsigned doubt;
-	unsigned ver;  /* model_seq of its last change: when one begins and when it ends */
-	unsigned busy; /* calls under way that change it */
+	unsigned ver;     /* model_seq of its last change: when one begins and when it ends */
+	unsigned busy;    /* calls under way that change it */
 	unsigned writers; /* open for writing */
-	unsigned life; /* rises when the name becomes another file */
-	bool owed;     /* a directory: something deferred has failed below, and no fsync has said so */
+	unsigned life;    /* rises when the name becomes another file */
+	bool owed; /* a directory: something deferred has failed below, and no fsync has said so */
 	uint64_t *versions; /* contents that it ever had */
 	size_t version_count;
 };
@@ -125,11 +127,11 @@ struct effect {
 extern struct mpath *model_paths;
 extern unsigned model_seq;
 void model_changed(struct mpath *m);
-struct mpath *model_get(const char *path); /* made if need be */
+struct mpath *model_get(const char *path);         /* made if need be */
 struct mpath *model_parent(const struct mpath *m); /* NULL for the root */
 bool model_is_child(const struct mpath *m, const char *dir);
 bool model_below(const struct mpath *m, const char *dir); /* strictly */
-void model_doubt(struct mpath *m, unsigned why); /* with all above it */
+void model_doubt(struct mpath *m, unsigned why);          /* with all above it */
 void model_version(struct mpath *m, uint64_t hash);
 bool model_had_version(const struct mpath *m, uint64_t hash);
 bool model_stable(const struct mpath *m, unsigned ver); /* unchanged since, and certain */
@@ -138,14 +140,15 @@ void model_sync(void);
 void model_compare(void);
 void model_clear(void);
 /* Is it in S3 as it must be? NULL, or what is wrong. */
-const char *model_differs(const struct mpath *m, enum kind kind, uint64_t hash,
-	const struct mpath *src);
+const char *model_differs(
+	const struct mpath *m, enum kind kind, uint64_t hash, const struct mpath *src);
 /* S3 has refused for good to change `key` (or to read it, for a copy). */
 void model_refused(struct bytes key, bool reading, bool denied);
 void model_key(const char *path, bool dir, char key[SIM_PATH_MAX]);
 void model_child(char path[SIM_PATH_MAX], const char *dir, const char *name);
 
-/* ---- sim_proc.c: processes, as coroutines ----------------------------------------------------- */
+/* ---- sim_proc.c: processes, as coroutines -----------------------------------------------------
+ */
 
 struct kcall;
 
@@ -189,11 +192,27 @@ void proc_effect(struct proc *p, struct mpath *m, enum kind kind, uint64_t hash,
 bool procs_over(void);
 void procs_free(void);
 
-/* ---- sim_kernel.c: system calls, as the kernel makes requests of them ----------------------------- */
+/* ---- sim_kernel.c: system calls, as the kernel makes requests of them
+ * ----------------------------- */
 
 enum kop {
-	K_LOOKUP, K_GETATTR, K_OPENDIR, K_READDIR, K_FSYNCDIR, K_MKDIR, K_RMDIR, K_OPEN, K_CREATE,
-	K_READ, K_WRITE, K_COPY, K_FLUSH, K_FSYNC, K_UNLINK, K_RENAME, K_OPS
+	K_LOOKUP,
+	K_GETATTR,
+	K_OPENDIR,
+	K_READDIR,
+	K_FSYNCDIR,
+	K_MKDIR,
+	K_RMDIR,
+	K_OPEN,
+	K_CREATE,
+	K_READ,
+	K_WRITE,
+	K_COPY,
+	K_FLUSH,
+	K_FSYNC,
+	K_UNLINK,
+	K_RENAME,
+	K_OPS
 };
 
 struct knode {
@@ -204,6 +223,7 @@ struct knode {
 	uint64_t ino, size_bytes;
 	double timeout_s;
 	int64_t at_ms;
+	unsigned life; /* of the name: when it becomes another file, its dentry goes */
 };
 
 struct kfile {
@@ -212,7 +232,7 @@ struct kfile {
 	struct mpath *m;
 	bool writes, dirty;
 	unsigned life;
-	uint64_t hash;	     /* of what was written; HASH_ANY while it is not all there */
+	uint64_t hash; /* of what was written; HASH_ANY while it is not all there */
 	uint64_t size_bytes;
 	struct mpath *src;
 	unsigned src_ver;
@@ -274,13 +294,14 @@ size_t check_list_begin(const char *dir, struct listing_check **ret);
 void check_read(const struct kfile *f, const char *data, size_t len);
 void check_exit(const struct proc *p);
 
-/* ---- sim_cmds.c ------------------------------------------------------------------------------- */
+/* ---- sim_cmds.c -------------------------------------------------------------------------------
+ */
 
 void cmd_cp(struct proc *p);
 void cmd_rm(struct proc *p);
 void cmd_plain(struct proc *p);   /* a few strict calls */
 void cmd_observe(struct proc *p); /* looks at everything, changes nothing */
 void cmd_verify(struct proc *p);  /* the tree is exactly S3's keys */
-struct proc *cmd_random(void);	  /* one of them, not started */
+struct proc *cmd_random(void);    /* one of them, not started */
 
 #endif

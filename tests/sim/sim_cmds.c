@@ -1,6 +1,6 @@
 /*
- * The commands, call by call as coreutils make them, and plain callers whose every call is strict. One
- * thread; each runs as a coroutine (sim_proc.c).
+ * The commands, call by call as coreutils make them, and plain callers whose every call is strict.
+ * One thread; each runs as a coroutine (sim_proc.c).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -54,7 +54,7 @@ static int copy_data(struct proc *p, struct kfile *from, struct kfile *to)
 	to->src = from->m;
 	to->src_ver = from->open_ver;
 	to->hash = model_stable(from->m, from->open_ver) && !from->m->writers ? from->m->hash
-									   : HASH_ANY;
+									      : HASH_ANY;
 	r = k_copy(p, from, to);
 	if (r != EXDEV)
 		return r;
@@ -93,7 +93,8 @@ static void cp_file(struct proc *p, struct knode *src, const struct knode *dir, 
 /* The kernel's cache answers for what readdirplus brought, as long as it may. */
 static bool is_valid(const struct knode *n)
 {
-	return n->timeout_s > (double)(clk_mono_ms() - n->at_ms) / 1000 && sim_chance(80);
+	return n->timeout_s > (double)(clk_mono_ms() - n->at_ms) / 1000 &&
+	       n->life == model_get(n->path)->life && sim_chance(80);
 }
 
 static int revalidate(struct proc *p, const struct knode *dir, struct knode *n)

@@ -1,7 +1,8 @@
 /*
- * System calls of simulated processes, turned into calls of the name space as the kernel does it: path
- * by path, with the locks of the VFS (a directory is locked for each change in it and shared by
- * lookups and readdir). One thread. Calls are kept until the schedule ends: a second answer is seen.
+ * System calls of simulated processes, turned into calls of the name space as the kernel does it:
+ * path by path, with the locks of the VFS (a directory is locked for each change in it and shared
+ * by lookups and readdir). One thread. Calls are kept until the schedule ends: a second answer is
+ * seen.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -163,21 +164,25 @@ static bool pause_before(struct proc *p)
 	return p->killed;
 }
 
-static void entry(const struct kcall *k, const struct knode *dir, const char *name,
-	struct knode *ret)
+static void entry(
+	const struct kcall *k, const struct knode *dir, const char *name, struct knode *ret)
 {
 	const struct stat *st = &k->call.attr.st;
 
 	proc_hold(k->proc, k->call.result);
-	*ret = (struct knode){.node = k->call.result, .dir = S_ISDIR(st->st_mode),
-		.ino = st->st_ino, .size_bytes = (uint64_t)st->st_size,
-		.timeout_s = k->call.attr.entry_timeout_s, .at_ms = clk_mono_ms()};
+	*ret = (struct knode){.node = k->call.result,
+		.dir = S_ISDIR(st->st_mode),
+		.ino = st->st_ino,
+		.size_bytes = (uint64_t)st->st_size,
+		.timeout_s = k->call.attr.entry_timeout_s,
+		.at_ms = clk_mono_ms()};
 	model_child(ret->path, dir->path, name);
+	ret->life = model_get(ret->path)->life;
 	snprintf(ret->name, sizeof(ret->name), "%s", name);
 }
 
-static int lookup_locked(struct proc *p, const struct knode *dir, const char *name,
-	struct knode *ret)
+static int lookup_locked(
+	struct proc *p, const struct knode *dir, const char *name, struct knode *ret)
 {
 	struct kcall *k = call_new(p, K_LOOKUP, dir, name);
 	int r = run(k, ns_lookup);
@@ -271,10 +276,14 @@ static bool fill(struct ns_call *c, const char *name, struct node *n, const stru
 		k->entries = mem_resize(k->entries, k->cap, sizeof(*k->entries));
 	}
 	e = &k->entries[k->count++];
-	*e = (struct knode){.node = n, .dir = S_ISDIR(attr->st.st_mode), .ino = attr->st.st_ino,
-		.size_bytes = (uint64_t)attr->st.st_size, .timeout_s = attr->entry_timeout_s,
+	*e = (struct knode){.node = n,
+		.dir = S_ISDIR(attr->st.st_mode),
+		.ino = attr->st.st_ino,
+		.size_bytes = (uint64_t)attr->st.st_size,
+		.timeout_s = attr->entry_timeout_s,
 		.at_ms = clk_mono_ms()};
 	model_child(e->path, k->m->path, name);
+	e->life = model_get(e->path)->life;
 	snprintf(e->name, sizeof(e->name), "%s", name);
 	proc_hold(k->proc, n);
 	return true;
@@ -372,8 +381,8 @@ int k_mkdir(struct proc *p, const struct knode *dir, const char *name, struct kn
 }
 
 /* The kernel has the victim's dentry, or looks it up, and locks it when it is a directory. */
-static int remove_name(struct proc *p, const struct knode *dir, const char *name, bool is_dir,
-	bool has_dentry)
+static int remove_name(
+	struct proc *p, const struct knode *dir, const char *name, bool is_dir, bool has_dentry)
 {
 	struct knode victim;
 	struct kcall *k;

@@ -16,7 +16,7 @@ struct loop {
 	struct loop_hook {
 		void (*hook)(void *ctx);
 		void *ctx;
-	} *hooks;
+	} * hooks;
 	size_t hook_count;
 	struct {
 		struct loop_fd *fd;

@@ -1,6 +1,7 @@
 /*
  * Schedules: each makes a bucket, a name space, and a few rounds of concurrent commands; after each
- * round all must come to rest, and the tree must be S3's. What a schedule is depends on its seed alone.
+ * round all must come to rest, and the tree must be S3's. What a schedule is depends on its seed
+ * alone.
  *
  * sim [--schedules N] [--seed N] [--trace]
  */
@@ -211,21 +212,25 @@ static void mishap_start(unsigned kind)
 
 /* ---- running ---- */
 
-static void run_until_rest(void)
-{
-	while (sim_loop_step(sim.loop))
-		if (++sim.events > EVENTS_MAX)
-			sim_fail("it goes on and on");
-}
-
 static void stuck(void)
 {
 	const struct proc *p;
 
 	for (p = procs; p; p = p->next)
-		if (!p->over)
-			sim_fail("%s (%d) waits for ever, in %s", p->argv[0], (int)p->tid,
-				p->call && p->call->m ? p->call->m->path : "?");
+		if (!p->over && p->call && !p->call->replies)
+			sim_fail("%s (%d) waits for ever, call %d of %s", p->argv[0], (int)p->tid,
+				(int)p->call->op, p->call->m->path);
+}
+
+static void run_until_rest(void)
+{
+	while (sim_loop_step(sim.loop))
+		if (++sim.events > EVENTS_MAX) {
+			/* Others may wait for the locks of one who waits for ever. */
+			if (!sim_s3_under_way())
+				stuck();
+			sim_fail("it goes on and on");
+		}
 }
 
 static void settle(void)

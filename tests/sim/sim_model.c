@@ -1,7 +1,7 @@
 /*
- * The model: for each name what it must be, as the answers of the name space have said so far. What is
- * in doubt (changed by two calls at once, failed, or changed behind the mount's back) is not judged
- * until all is over and it has been read from S3 again. One thread.
+ * The model: for each name what it must be, as the answers of the name space have said so far. What
+ * is in doubt (changed by two calls at once, failed, or changed behind the mount's back) is not
+ * judged until all is over and it has been read from S3 again. One thread.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -85,7 +85,7 @@ bool model_had_version(const struct mpath *m, uint64_t hash)
 bool model_stable(const struct mpath *m, unsigned ver)
 {
 	return m->ver == ver && !m->busy && !m->doubt &&
-		!(m->src && (m->src->doubt & DOUBT_FOREIGN));
+	       !(m->src && (m->src->doubt & DOUBT_FOREIGN));
 }
 
 void model_key(const char *path, bool dir, char key[SIM_PATH_MAX])
@@ -107,7 +107,7 @@ static bool dir_in_store(const char *path)
 	model_key(path, true, key);
 	i = store_first(BYTES_STR(key));
 	return i < store_count() &&
-		bytes_starts(BYTES(store_at(i)->key, store_at(i)->key_len), BYTES_STR(key));
+	       bytes_starts(BYTES(store_at(i)->key, store_at(i)->key_len), BYTES_STR(key));
 }
 
 static const struct object *file_in_store(const char *path)
@@ -118,14 +118,15 @@ static const struct object *file_in_store(const char *path)
 	return store_get(BYTES_STR(key));
 }
 
-const char *model_differs(const struct mpath *m, enum kind kind, uint64_t hash,
-	const struct mpath *src)
+const char *model_differs(
+	const struct mpath *m, enum kind kind, uint64_t hash, const struct mpath *src)
 {
 	const struct object *o = file_in_store(m->path);
 
 	if (kind == NONE)
-		return o ? "the object is still there"
-			: dir_in_store(m->path) ? "there are still keys below it" : NULL;
+		return o                       ? "the object is still there"
+		       : dir_in_store(m->path) ? "there are still keys below it"
+					       : NULL;
 	if (kind == DIR_)
 		return dir_in_store(m->path) ? NULL : "there is no key below it";
 	if (!o)
@@ -156,10 +157,12 @@ void model_refused(struct bytes key, bool reading, bool denied)
 				model_doubt(top, DOUBT_FAILED);
 		return;
 	}
+	/* Nobody waits for it, or was told EINTR: the next fsync of a directory above owes the
+	 * error. The directories of the first level are held throughout, so that it is not
+	 * forgotten. */
+	denied = denied && !m->busy && !m->doubt;
 	model_doubt(m, DOUBT_FAILED);
-	/* Nobody waits for it: the next fsync of a directory above owes the error. The directories of
-	 * the first level are held throughout, so that what they know is not forgotten. */
-	if (m->busy || !denied)
+	if (!denied)
 		return;
 	for (top = m; top && !(model_parent(top) && !model_parent(top)->path[1]);)
 		top = model_parent(top);

@@ -98,8 +98,8 @@ static void part_store(struct s3_op *op, const char *data, size_t len)
 	free(u->parts[op->number - 1]);
 	u->parts[op->number - 1] = mem_dup(data, len);
 	u->lens[op->number - 1] = len;
-	snprintf(op->etag, sizeof(op->etag), "%032llx",
-		(unsigned long long)content_hash(data, len));
+	snprintf(
+		op->etag, sizeof(op->etag), "%032llx", (unsigned long long)content_hash(data, len));
 }
 
 static void part_effect(struct s3_op *op)
@@ -140,15 +140,15 @@ static void part_copy_effect(struct s3_op *op)
 	if (op->size_bytes && op->offset + op->size_bytes > o->len)
 		op_set(&op->err, S3_INVALID, EINVAL, "InvalidArgument");
 	else
-		part_store(op, o->data + op->offset,
-			op->size_bytes ? (size_t)op->size_bytes : o->len);
+		part_store(
+			op, o->data + op->offset, op->size_bytes ? (size_t)op->size_bytes : o->len);
 }
 
 struct s3_op *s3_mpu_part_copy(struct s3_client *c, const struct s3_part_copy_params *params,
 	unsigned flags, s3_put_fn *done, void *ctx)
 {
-	struct s3_op *op = op_new(OP_PART_COPY, params->key, flags, part_copy_effect, put_finish,
-		(void *)done, ctx);
+	struct s3_op *op = op_new(
+		OP_PART_COPY, params->key, flags, part_copy_effect, put_finish, (void *)done, ctx);
 
 	(void)c;
 	op_etag(params->upload_id, op->upload_id, sizeof(op->upload_id));
@@ -209,8 +209,8 @@ struct s3_op *s3_mpu_complete(struct s3_client *c, struct bytes key, struct byte
 	op->part_count = count;
 	for (i = 0; i < count; i++) {
 		op->parts[i].number = parts[i].number;
-		op->parts[i].etag = BYTES(mem_dup(parts[i].etag.ptr, parts[i].etag.len),
-			parts[i].etag.len);
+		op->parts[i].etag =
+			BYTES(mem_dup(parts[i].etag.ptr, parts[i].etag.len), parts[i].etag.len);
 	}
 	op->size_bytes = size_bytes;
 	op_start(op);

@@ -1,7 +1,7 @@
 /*
- * Simulated processes: coroutines on their own stacks, so that a command reads as the program that it
- * stands for. A process runs until it waits for an answer or sleeps. Also what ns_proc.c reads from
- * /proc of real ones. One thread; a process and what it holds is freed by procs_free.
+ * Simulated processes: coroutines on their own stacks, so that a command reads as the program that
+ * it stands for. A process runs until it waits for an answer or sleeps. Also what ns_proc.c reads
+ * from /proc of real ones. One thread; a process and what it holds is freed by procs_free.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,7 +1,7 @@
 /*
- * The simulated S3: the functions of s3/s3.h. Each operation takes effect at one random moment and is
- * answered at a later one, or fails before its effect, or after it (the answer was lost). One thread.
- * An operation owns copies of its parameters and is freed when its completion has run.
+ * The simulated S3: the functions of s3/s3.h. Each operation takes effect at one random moment and
+ * is answered at a later one, or fails before its effect, or after it (the answer was lost). One
+ * thread. An operation owns copies of its parameters and is freed when its completion has run.
  */
 #include "sim_s3.h"
 
@@ -61,12 +61,19 @@ struct bytes op_key(const struct s3_op *op)
 /* The same keys are refused throughout a schedule, for each kind of operation others. */
 static bool denied(enum sim_op kind, struct bytes key)
 {
-	static const char group[] = {
-		[OP_LIST] = 'l', [OP_HEAD] = 'g', [OP_GET] = 'g', [OP_PUT] = 'p', [OP_COPY] = 'p',
-		[OP_DELETE] = 'd', [OP_CREATE] = 'p', [OP_PART] = 'n', [OP_PART_COPY] = 'n',
-		[OP_COMPLETE] = 'n', [OP_ABORT] = 'n'};
+	static const char group[] = {[OP_LIST] = 'l',
+		[OP_HEAD] = 'g',
+		[OP_GET] = 'g',
+		[OP_PUT] = 'p',
+		[OP_COPY] = 'p',
+		[OP_DELETE] = 'd',
+		[OP_CREATE] = 'p',
+		[OP_PART] = 'n',
+		[OP_PART_COPY] = 'n',
+		[OP_COMPLETE] = 'n',
+		[OP_ABORT] = 'n'};
 	uint64_t h = content_hash(key.ptr, key.len) ^ sim.seed * 0x9e3779b97f4a7c15u ^
-		(uint64_t)group[kind] << 40;
+		     (uint64_t)group[kind] << 40;
 	struct rng r = {.state = h};
 
 	if (sim.errors < 2 || !sim.deny_one_in || group[kind] == 'n' || sim.quiet)
@@ -131,8 +138,8 @@ static void op_free(struct s3_op *op)
 static bool is_final(const struct s3_op *op, const struct s3_err *err)
 {
 	return err->cls != S3_OK && err->cls != S3_CANCELLED &&
-		(!(op->flags & S3_NO_RETRY) ||
-			(err->cls != S3_THROTTLED && err->cls != S3_TRANSIENT));
+	       (!(op->flags & S3_NO_RETRY) ||
+		       (err->cls != S3_THROTTLED && err->cls != S3_TRANSIENT));
 }
 
 static void tell_model(struct s3_op *op)
@@ -144,10 +151,8 @@ static void tell_model(struct s3_op *op)
 	if (op->kind == OP_DELETE) {
 		for (i = 0; i < op->key_count; i++)
 			if (is_final(op, &op->key_errs[i]))
-				model_refused(op->keys[i], false,
-					op->key_errs[i].cls == S3_DENIED);
-	} else if (is_final(op, &op->err) &&
-		!(op->kind == OP_HEAD && op->err.cls == S3_NOT_FOUND)) {
+				model_refused(op->keys[i], false, op->key_errs[i].cls == S3_DENIED);
+	} else if (is_final(op, &op->err)) {
 		model_refused(op_key(op), op->kind == OP_HEAD,
 			op->kind == OP_COPY && op->err.cls == S3_DENIED);
 	}
@@ -273,8 +278,8 @@ static void list_effect(struct s3_op *op)
 
 static void list_finish(struct s3_op *op)
 {
-	struct s3_list_page page = {.entries = op->entries, .count = op->entry_count,
-		.truncated = op->truncated};
+	struct s3_list_page page = {
+		.entries = op->entries, .count = op->entry_count, .truncated = op->truncated};
 
 	if (op->truncated)
 		page.next_token = op->entries[op->entry_count - 1].key;
@@ -337,7 +342,8 @@ static void read_effect(struct s3_op *op)
 
 static void head_finish(struct s3_op *op)
 {
-	struct s3_object object = {.etag = BYTES_STR(op->etag), .size_bytes = op->size_bytes,
+	struct s3_object object = {.etag = BYTES_STR(op->etag),
+		.size_bytes = op->size_bytes,
 		.mtime_ms = op->mtime_ms};
 
 	((s3_head_fn *)op->done)(op->ctx, &op->err, &object);
@@ -355,8 +361,10 @@ struct s3_op *s3_head(
 
 static void get_finish(struct s3_op *op)
 {
-	struct s3_get_result result = {.got = op->len, .size_bytes = op->size_bytes,
-		.etag = BYTES_STR(op->etag), .mtime_ms = op->mtime_ms};
+	struct s3_get_result result = {.got = op->len,
+		.size_bytes = op->size_bytes,
+		.etag = BYTES_STR(op->etag),
+		.mtime_ms = op->mtime_ms};
 
 	((s3_get_fn *)op->done)(op->ctx, &op->err, &result);
 }

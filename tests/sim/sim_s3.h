@@ -5,8 +5,17 @@
 #include "sim.h"
 
 enum sim_op {
-	OP_LIST, OP_HEAD, OP_GET, OP_PUT, OP_COPY, OP_DELETE, OP_CREATE, OP_PART, OP_PART_COPY,
-	OP_COMPLETE, OP_ABORT
+	OP_LIST,
+	OP_HEAD,
+	OP_GET,
+	OP_PUT,
+	OP_COPY,
+	OP_DELETE,
+	OP_CREATE,
+	OP_PART,
+	OP_PART_COPY,
+	OP_COMPLETE,
+	OP_ABORT
 };
 
 struct s3_op {

@@ -1,4 +1,5 @@
-/* The objects of the simulated bucket, in an array sorted by key. What is put is copied. One thread. */
+/* The objects of the simulated bucket, in an array sorted by key. What is put is copied. One
+ * thread. */
 #include <stdio.h>
 #include <stdlib.h>
 

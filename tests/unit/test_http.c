@@ -1,4 +1,4 @@
-/* The HTTP engine against a server inside this program: http_server.c. */
+/* One request of the HTTP engine at a time, against a server inside this program. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,143 +10,11 @@
 
 #include <cmocka.h>
 
-#include "http/http.h"
-#include "http_server.h"
+#include "http_ask.h"
 #include "util/mem.h"
 
 /* Ends a test program that hangs; no test waits for it. */
 #define WATCHDOG_S 120
-
-struct fixture {
-	struct http_server *server;
-	struct loop *loop;
-	struct http_engine *engine;
-	int open; /* requests under way */
-};
-
-struct ask {
-	struct http_request r;
-	struct fixture *f;
-	char url[128];
-	struct buf body;         /* what the sink got */
-	size_t enough;           /* the sink says HTTP_ENOUGH at so many bytes; 0: never */
-	enum http_take on_begin; /* what `begin` says */
-	bool fail_prepare;
-	int begins;
-	int status_at_begin;
-	int done;
-};
-
-static bool prepare(struct http_request *r, struct http_draft *d)
-{
-	struct ask *a = (struct ask *)r;
-
-	if (a->fail_prepare)
-		return false;
-	buf_adds(&d->url, a->url);
-	http_draft_header(d, "X-One", BYTES_LIT("1"));
-	http_draft_header(d, "X-Empty", BYTES_LIT(""));
-	return true;
-}
-
-static enum http_take begin(struct http_request *r)
-{
-	struct ask *a = (struct ask *)r;
-
-	a->begins++;
-	a->status_at_begin = r->result.status;
-	return a->on_begin;
-}
-
-static enum http_take data(struct http_request *r, const char *ptr, size_t len)
-{
-	struct ask *a = (struct ask *)r;
-
-	buf_add(&a->body, ptr, len);
-	return a->enough && a->body.len >= a->enough ? HTTP_ENOUGH : HTTP_MORE;
-}
-
-static void done(struct http_request *r)
-{
-	struct ask *a = (struct ask *)r;
-
-	a->done++;
-	a->f->open--;
-}
-
-static void ask_init(struct ask *a, struct fixture *f, const char *method, const char *path)
-{
-	memset(a, 0, sizeof(*a));
-	a->f = f;
-	a->body = BUF_INIT((size_t)64 << 20);
-	snprintf(
-		a->url, sizeof(a->url), "http://127.0.0.1:%d%s", http_server_port(f->server), path);
-	a->r.method = method;
-	a->r.prepare = prepare;
-	a->r.begin = begin;
-	a->r.data = data;
-	a->r.done = done;
-}
-
-static void ask_send(struct ask *a)
-{
-	a->f->open++;
-	http_submit(a->f->engine, &a->r);
-	assert_int_equal(a->done, 0);
-}
-
-static void ask_free(struct ask *a)
-{
-	http_request_free(&a->r);
-	buf_free(&a->body);
-}
-
-static void run_all(struct fixture *f)
-{
-	while (f->open)
-		loop_once(f->loop, -1);
-}
-
-static struct ask *ask_run(struct ask *a, struct fixture *f, const char *method, const char *path)
-{
-	ask_init(a, f, method, path);
-	ask_send(a);
-	run_all(f);
-	assert_int_equal(a->done, 1);
-	return a;
-}
-
-static void open_engine(struct fixture *f, const struct http_config *config)
-{
-	char why[256];
-
-	f->engine = http_engine_new(f->loop, config, why, sizeof(why));
-	assert_non_null(f->engine);
-}
-
-static int setup(void **state)
-{
-	struct fixture *f = mem_zalloc(sizeof(*f));
-
-	f->server = http_server_start();
-	f->loop = loop_new();
-	assert_non_null(f->loop);
-	open_engine(f, &(struct http_config){.threads = 1});
-	*state = f;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct fixture *f = *state;
-
-	http_engine_free(f->engine);
-	http_server_stop(f->server);
-	loop_once(f->loop, 0);
-	loop_free(f->loop);
-	free(f);
-	return 0;
-}
 
 static void test_simple(void **state)
 {
@@ -213,7 +81,7 @@ static void test_body_in_runs(void **state)
 		a.r.runs = runs;
 		a.r.run_count = 4;
 		ask_send(&a);
-		run_all(f);
+		ask_run_all(f);
 		assert_int_equal(a.r.result.code, HTTP_DONE);
 		assert_int_equal(a.r.result.bytes_out, total);
 		assert_int_equal(strncmp(buf_str(&a.body), methods[i], strlen(methods[i])), 0);
@@ -252,7 +120,7 @@ static void test_fresh_connection(void **state)
 	ask_init(&a, f, "GET", "/ok");
 	a.r.fresh = true;
 	ask_send(&a);
-	run_all(f);
+	ask_run_all(f);
 	assert_int_equal(a.r.result.code, HTTP_DONE);
 	assert_int_equal(http_server_connections(f->server), 2);
 	ask_free(&a);
@@ -271,13 +139,13 @@ static void test_stale_connection(void **state)
 	a.r.runs = &run;
 	a.r.run_count = 1;
 	ask_send(&a);
-	run_all(f);
+	ask_run_all(f);
 	if (a.r.result.code != HTTP_DONE) {
 		assert_true(a.r.result.stale);
 		a.r.fresh = true;
 		a.done = 0;
 		ask_send(&a);
-		run_all(f);
+		ask_run_all(f);
 	}
 	assert_int_equal(a.r.result.code, HTTP_DONE);
 	assert_string_equal(buf_str(&a.body), "hello");
@@ -317,7 +185,7 @@ static void test_refused_connection(void **state)
 	/* Port 1 of loopback: nobody listens there. */
 	snprintf(a.url, sizeof(a.url), "http://127.0.0.1:1/");
 	ask_send(&a);
-	run_all(*state);
+	ask_run_all(*state);
 	assert_int_equal(a.r.result.code, HTTP_NO_CONNECTION);
 	ask_free(&a);
 }
@@ -373,21 +241,21 @@ static void test_sink_has_enough(void **state)
 	ask_init(&a, *state, "GET", "/bytes/30000000");
 	a.enough = 1000;
 	ask_send(&a);
-	run_all(*state);
+	ask_run_all(*state);
 	assert_int_equal(a.r.result.code, HTTP_DONE);
 	assert_true(a.body.len >= 1000 && a.body.len < 10000000);
 	ask_free(&a);
 	ask_init(&a, *state, "GET", "/ok");
 	a.on_begin = HTTP_REFUSE;
 	ask_send(&a);
-	run_all(*state);
+	ask_run_all(*state);
 	assert_int_equal(a.r.result.code, HTTP_REFUSED);
 	assert_int_equal(a.body.len, 0);
 	ask_free(&a);
 	ask_init(&a, *state, "GET", "/ok");
 	a.on_begin = HTTP_ENOUGH;
 	ask_send(&a);
-	run_all(*state);
+	ask_run_all(*state);
 	assert_int_equal(a.r.result.code, HTTP_DONE);
 	assert_int_equal(a.body.len, 0);
 	ask_free(&a);
@@ -401,13 +269,13 @@ static void test_not_sent(void **state)
 	ask_init(&a, f, "GET", "/ok");
 	a.fail_prepare = true;
 	ask_send(&a);
-	run_all(f);
+	ask_run_all(f);
 	assert_int_equal(a.r.result.code, HTTP_NOT_SENT);
 	ask_free(&a);
 	ask_init(&a, f, "GET", "/ok");
 	snprintf(a.url, sizeof(a.url), "file:///etc/passwd");
 	ask_send(&a);
-	run_all(f);
+	ask_run_all(f);
 	assert_int_equal(a.r.result.code, HTTP_NOT_SENT);
 	ask_free(&a);
 	assert_int_equal(http_server_requests(f->server), 0);
@@ -425,153 +293,6 @@ static void test_header_injection(void **state)
 	buf_free(&d.headers);
 }
 
-static void test_cancel(void **state)
-{
-	struct fixture *f = *state;
-	struct ask hang, queued;
-
-	ask_init(&hang, f, "GET", "/hang");
-	ask_send(&hang);
-	while (!http_server_requests(f->server))
-		loop_once(f->loop, 1);
-	http_cancel(&hang.r);
-	http_cancel(&hang.r);
-	ask_init(&queued, f, "GET", "/ok");
-	ask_send(&queued);
-	http_cancel(&queued.r);
-	run_all(f);
-	assert_int_equal(hang.r.result.code, HTTP_CANCELLED);
-	assert_int_equal(hang.done, 1);
-	assert_true(queued.r.result.code == HTTP_CANCELLED || queued.r.result.code == HTTP_DONE);
-	/* After the end it does nothing. */
-	http_cancel(&hang.r);
-	ask_free(&hang);
-	ask_free(&queued);
-}
-
-/* Cancelling at every moment of a request: the completion still comes exactly once. */
-static void test_cancel_storm(void **state)
-{
-	struct fixture *f = *state;
-	struct ask *asks = mem_calloc(200, sizeof(*asks));
-	int round, i;
-
-	for (round = 0; round < 20; round++) {
-		for (i = 0; i < 200; i++) {
-			ask_init(&asks[i], f, "GET", i % 3 ? "/ok" : "/bytes/100000");
-			ask_send(&asks[i]);
-		}
-		for (i = 0; i < 200; i += 2) {
-			http_cancel(&asks[i].r);
-			if (i % 20 == 0)
-				loop_once(f->loop, 0);
-		}
-		run_all(f);
-		for (i = 0; i < 200; i++) {
-			assert_int_equal(asks[i].done, 1);
-			if (i % 2)
-				assert_int_equal(asks[i].r.result.code, HTTP_DONE);
-			ask_free(&asks[i]);
-		}
-	}
-	free(asks);
-}
-
-static void test_stall(void **state)
-{
-	struct fixture *f = *state;
-	struct ask hang, half;
-
-	http_engine_free(f->engine);
-	open_engine(f, &(struct http_config){.threads = 1, .stall_timeout_ms = 50});
-	ask_init(&hang, f, "GET", "/hang");
-	ask_send(&hang);
-	ask_init(&half, f, "GET", "/half");
-	ask_send(&half);
-	run_all(f);
-	assert_int_equal(hang.r.result.code, HTTP_TIMED_OUT);
-	assert_int_equal(hang.r.result.status, 0);
-	assert_true(hang.r.result.took_ms >= 50);
-	assert_int_equal(half.r.result.code, HTTP_TIMED_OUT);
-	assert_string_equal(buf_str(&half.body), "0123456789");
-	ask_free(&hang);
-	ask_free(&half);
-}
-
-static void parallel(struct fixture *f, int count, const char *path, size_t expect)
-{
-	struct ask *asks = mem_calloc((size_t)count, sizeof(*asks));
-	int i, round;
-
-	for (round = 0; round < 3; round++) {
-		for (i = 0; i < count; i++) {
-			ask_init(&asks[i], f, "GET", path);
-			ask_send(&asks[i]);
-		}
-		run_all(f);
-		for (i = 0; i < count; i++) {
-			assert_int_equal(asks[i].r.result.code, HTTP_DONE);
-			assert_int_equal(asks[i].body.len, expect);
-			ask_free(&asks[i]);
-		}
-	}
-	free(asks);
-}
-
-static void test_parallel(void **state)
-{
-	struct fixture *f = *state;
-
-	parallel(f, 300, "/bytes/5000", 5000);
-	/* Three rounds on the connections of the first. */
-	assert_true(http_server_connections(f->server) <= 300);
-}
-
-static void test_parallel_threads(void **state)
-{
-	struct fixture *f = *state;
-
-	http_engine_free(f->engine);
-	open_engine(f, &(struct http_config){.threads = 4});
-	assert_int_equal(http_engine_threads(f->engine), 4);
-	parallel(f, 300, "/bytes/5000", 5000);
-}
-
-static void test_connection_limit(void **state)
-{
-	struct fixture *f = *state;
-
-	http_engine_free(f->engine);
-	open_engine(f, &(struct http_config){.threads = 2, .connections_max = 8});
-	parallel(f, 100, "/ok", 5);
-	assert_true(http_server_connections(f->server) <= 8);
-}
-
-/* The engine ends with requests in every state: all complete, as cancelled. */
-static void test_free_under_way(void **state)
-{
-	struct fixture *f = *state;
-	struct ask asks[20];
-	int i;
-
-	http_engine_free(f->engine);
-	open_engine(f, &(struct http_config){.threads = 2, .connections_max = 8});
-	for (i = 0; i < 20; i++) {
-		ask_init(&asks[i], f, "GET", "/hang");
-		ask_send(&asks[i]);
-	}
-	while (http_server_requests(f->server) < 8)
-		loop_once(f->loop, 1);
-	http_engine_free(f->engine);
-	f->engine = NULL;
-	assert_int_equal(f->open, 0);
-	for (i = 0; i < 20; i++) {
-		assert_int_equal(asks[i].done, 1);
-		assert_int_equal(asks[i].r.result.code, HTTP_CANCELLED);
-		ask_free(&asks[i]);
-	}
-}
-
 static void test_date(void **state)
 {
 	(void)state;
@@ -579,8 +300,6 @@ static void test_date(void **state)
 	assert_int_equal(http_date_ms("no date"), -1);
 	assert_int_equal(http_date_ms(NULL), -1);
 }
-
-#define WITH_SERVER(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
 {
@@ -600,13 +319,6 @@ int main(void)
 		WITH_SERVER(test_sink_has_enough),
 		WITH_SERVER(test_not_sent),
 		cmocka_unit_test(test_header_injection),
-		WITH_SERVER(test_cancel),
-		WITH_SERVER(test_cancel_storm),
-		WITH_SERVER(test_stall),
-		WITH_SERVER(test_parallel),
-		WITH_SERVER(test_parallel_threads),
-		WITH_SERVER(test_connection_limit),
-		WITH_SERVER(test_free_under_way),
 		cmocka_unit_test(test_date),
 	};
 

@@ -53,6 +53,9 @@ static void test_copy(void **state)
 	expect("/usr/bin/cp", "cp --target-directory dir a b", COMMAND_COPY, "b");
 	expect("/usr/bin/cp", "cp --recursive --verbose a b", COMMAND_COPY, "a");
 	expect("/usr/bin/cp", "cp -r -- -a b", COMMAND_COPY, "-a");
+	expect("/usr/bin/cp", "cp -a a b", COMMAND_COPY, "a");
+	expect("/usr/bin/cp", "cp -rp a b c", COMMAND_COPY, "b");
+	expect("/usr/bin/cp", "cp -r --preserve=mode,timestamps a b", COMMAND_COPY, "a");
 }
 
 static void test_copy_uncertain(void **state)
@@ -84,6 +87,29 @@ static void test_remove(void **state)
 	expect("/usr/bin/rm", "rm -r", COMMAND_OTHER, NULL);
 }
 
+static void test_find(void **state)
+{
+	(void)state;
+	expect("/usr/bin/find", "find a -delete", COMMAND_REMOVE, "a");
+	expect("/usr/bin/find", "find a b/c -delete", COMMAND_REMOVE, "b/c");
+	expect("/usr/bin/find", "find a -name x -delete", COMMAND_OTHER, NULL);
+	expect("/usr/bin/find", "find -delete", COMMAND_OTHER, NULL);
+	expect("/usr/bin/find", "find . -delete", COMMAND_OTHER, NULL);
+	expect("/usr/bin/find", "find a/. -delete", COMMAND_OTHER, NULL);
+	expect("/usr/bin/find", "find a -delete -print", COMMAND_OTHER, NULL);
+	expect("/usr/bin/find", "find a", COMMAND_OTHER, NULL);
+}
+
+static void test_busybox(void **state)
+{
+	(void)state;
+	expect("/bin/busybox", "busybox rm -r a", COMMAND_REMOVE, "a");
+	expect("/usr/bin/busybox", "rm -rf a b", COMMAND_REMOVE, "b");
+	expect("/bin/busybox", "busybox cp -r a b", COMMAND_OTHER, NULL);
+	expect("/bin/busybox", "busybox rm -i a", COMMAND_OTHER, NULL);
+	expect("/bin/busybox", "busybox", COMMAND_OTHER, NULL);
+}
+
 static void test_only_the_system_s_programs(void **state)
 {
 	(void)state;
@@ -99,6 +125,8 @@ int main(void)
 		cmocka_unit_test(test_copy),
 		cmocka_unit_test(test_copy_uncertain),
 		cmocka_unit_test(test_remove),
+		cmocka_unit_test(test_find),
+		cmocka_unit_test(test_busybox),
 		cmocka_unit_test(test_only_the_system_s_programs),
 	};
 

@@ -1,0 +1,71 @@
+/*
+ * A copy that changes metadata: REPLACE leaves nothing of the source's, so it is asked for first
+ * (HeadObject) and sent again with the changes. Core thread only.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bulk/bulk_int.h"
+#include "util/mem.h"
+
+static bool is_patched(const struct bulk_op *op, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < op->patch_count; i++)
+		if (!strcmp(op->patch[i].name, name))
+			return true;
+	return false;
+}
+
+struct s3_meta meta_patched(const struct bulk_op *op, const struct s3_object *o,
+	struct s3_header **headers)
+{
+	size_t count = 0, i;
+
+	*headers = mem_calloc(o->user_count + op->patch_count + 1, sizeof(**headers));
+	for (i = 0; i < o->user_count; i++)
+		if (!is_patched(op, o->user[i].name))
+			(*headers)[count++] = o->user[i];
+	for (i = 0; i < op->patch_count; i++)
+		if (op->patch[i].value)
+			(*headers)[count++] = op->patch[i];
+	return (struct s3_meta){
+		.content_type = o->content_type,
+		.storage_class = op->storage_class,
+		.cache_control = o->cache_control,
+		.content_disposition = o->content_disposition,
+		.content_encoding = o->content_encoding,
+		.content_language = o->content_language,
+		.expires = o->expires,
+		.user = *headers,
+		.user_count = count,
+	};
+}
+
+static void headed(void *ctx, const struct s3_err *err, const struct s3_object *o)
+{
+	static const struct s3_err changed = {.cls = S3_CHANGED,
+		.errnum = ESTALE,
+		.code = "SourceChanged",
+		.message = "the source changed since it was listed"};
+	struct bulk_op *op = ctx;
+	struct s3_header *headers;
+	struct s3_meta meta;
+
+	if (err->cls == S3_OK && op->source_etag.len && !bytes_equal(o->etag, op->source_etag))
+		err = &changed;
+	if (err->cls != S3_OK) {
+		copy_failed(op, err);
+		return;
+	}
+	meta = meta_patched(op, o, &headers);
+	copy_send(op, &meta);
+	free(headers);
+}
+
+void meta_copy_launch(struct bulk_op *op)
+{
+	s3_head(op->source->client, op->source_key, S3_NO_RETRY, headed, op);
+}

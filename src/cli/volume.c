@@ -1,0 +1,127 @@
+/*
+ * A volume: see volume.h. It owns its client, target and name space part; its settings are borrowed.
+ * Core thread.
+ */
+#include "cli/volume.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* ---- is the bucket there? ---- */
+
+static void explain(const struct volume *v, const struct s3_err *e, char *why)
+{
+	const char *bucket = s3_client_bucket(v->client);
+	const char *endpoint = s3_client_endpoint(v->client);
+	char text[400];
+
+	s3_err_text(e, text, sizeof(text));
+	if (e->cls == S3_NOT_FOUND)
+		snprintf(why, WHY_MAX,
+			"there is no bucket '%s' at %s (%s); check its name and -o endpoint_url",
+			bucket, endpoint, text);
+	else if (!strcmp(e->code, "AccessDenied"))
+		snprintf(why, WHY_MAX,
+			"these credentials may not list bucket '%s' at %s (%s); s3:ListBucket is needed",
+			bucket, endpoint, text);
+	else if (e->cls == S3_DENIED)
+		snprintf(why, WHY_MAX,
+			"%s does not accept these credentials (%s); check AWS_ACCESS_KEY_ID and "
+			"AWS_SECRET_ACCESS_KEY, or ~/.aws/credentials",
+			endpoint, text);
+	else if (!e->http_status)
+		snprintf(why, WHY_MAX,
+			"no connection to %s (%s); check -o endpoint_url and the network", endpoint,
+			text);
+	else
+		snprintf(why, WHY_MAX, "bucket '%s' at %s cannot be listed (%s)", bucket, endpoint,
+			text);
+}
+
+static void listed(void *ctx, const struct s3_err *err, const struct s3_list_page *page);
+
+static void list_once(struct volume *v, unsigned flags)
+{
+	struct s3_list_params params = {.prefix = BYTES_STR(v->opts->prefix), .max_keys = 1};
+
+	s3_list(v->client, &params, flags, listed, v);
+}
+
+static void listed(void *ctx, const struct s3_err *err, const struct s3_list_page *page)
+{
+	struct volume *v = ctx;
+	char why[WHY_MAX];
+
+	(void)page;
+	/* A busy server is asked again; one that cannot be reached is told at once. */
+	if (!v->asked_again && err->http_status &&
+		(err->cls == S3_THROTTLED || err->cls == S3_TRANSIENT)) {
+		v->asked_again = true;
+		list_once(v, 0);
+		return;
+	}
+	if (err->cls != S3_OK)
+		explain(v, err, why);
+	v->checked(v->ctx, err->cls == S3_OK ? NULL : why);
+}
+
+void volume_check(struct volume *v, void (*checked)(void *ctx, const char *why), void *ctx)
+{
+	v->checked = checked;
+	v->ctx = ctx;
+	v->asked_again = false;
+	list_once(v, S3_NO_RETRY);
+}
+
+struct now {
+	bool done, good;
+	char *why;
+};
+
+static void checked_now(void *ctx, const char *why)
+{
+	struct now *now = ctx;
+
+	now->done = true;
+	now->good = !why;
+	if (why)
+		snprintf(now->why, WHY_MAX, "%s", why);
+}
+
+bool volume_check_now(struct volume *v, char *why)
+{
+	struct now now = {.why = why};
+
+	volume_check(v, checked_now, &now);
+	while (!now.done)
+		loop_once(v->loop, -1);
+	return now.good;
+}
+
+/* ---- beginning and end ---- */
+
+bool volume_open(struct volume *v, struct loop *loop, const struct opts *opts, char *why)
+{
+	v->loop = loop;
+	v->opts = opts;
+	v->client = s3_client_new(loop, &opts->s3, why, WHY_MAX);
+	return v->client != NULL;
+}
+
+void volume_begin(struct volume *v, struct bulk *bulk, struct ns *ns, const char *mountpoint)
+{
+	v->target = bulk_target_new(bulk, v->client, v->opts->max_inflight);
+	bulk_target_configure(v->target, &v->opts->bulk);
+	v->ns = ns_volume_new(ns, v->target, v->opts->prefix, mountpoint, &v->opts->ns);
+}
+
+void volume_end(struct volume *v)
+{
+	s3_client_free(v->client);
+	if (v->ns)
+		ns_volume_free(v->ns);
+	bulk_target_free(v->target);
+	v->client = NULL;
+	v->ns = NULL;
+	v->target = NULL;
+}

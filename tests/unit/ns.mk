@@ -1,0 +1,33 @@
+# Unit tests of loop, bulk and ns: no network.
+ns_tests = \
+	tests/unit/test_bulk_order \
+	tests/unit/test_bulk_window \
+	tests/unit/test_loop \
+	tests/unit/test_ns_cmd \
+	tests/unit/test_ns_ledger \
+	tests/unit/test_ns_name
+check_PROGRAMS += $(ns_tests)
+TESTS += $(ns_tests)
+
+ns_cppflags = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
+ns_ldadd = src/ns/libns.a src/bulk/libbulk.a src/s3/libs3.a src/http/libhttp.a \
+	src/util/libutil.a $(CURL_LIBS) $(XML_LIBS) $(CRYPTO_LIBS) $(CMOCKA_LIBS)
+
+tests_unit_test_bulk_order_SOURCES = tests/unit/test_bulk_order.c
+tests_unit_test_bulk_order_CPPFLAGS = $(ns_cppflags)
+tests_unit_test_bulk_order_LDADD = $(ns_ldadd)
+tests_unit_test_bulk_window_SOURCES = tests/unit/test_bulk_window.c
+tests_unit_test_bulk_window_CPPFLAGS = $(ns_cppflags)
+tests_unit_test_bulk_window_LDADD = $(ns_ldadd)
+tests_unit_test_loop_SOURCES = tests/unit/test_loop.c
+tests_unit_test_loop_CPPFLAGS = $(ns_cppflags)
+tests_unit_test_loop_LDADD = src/util/libutil.a $(CMOCKA_LIBS)
+tests_unit_test_ns_cmd_SOURCES = tests/unit/test_ns_cmd.c
+tests_unit_test_ns_cmd_CPPFLAGS = $(ns_cppflags)
+tests_unit_test_ns_cmd_LDADD = $(ns_ldadd)
+tests_unit_test_ns_ledger_SOURCES = tests/unit/test_ns_ledger.c
+tests_unit_test_ns_ledger_CPPFLAGS = $(ns_cppflags)
+tests_unit_test_ns_ledger_LDADD = $(ns_ldadd)
+tests_unit_test_ns_name_SOURCES = tests/unit/test_ns_name.c
+tests_unit_test_ns_name_CPPFLAGS = $(ns_cppflags)
+tests_unit_test_ns_name_LDADD = $(ns_ldadd)
