@@ -4,6 +4,7 @@ if WITH_TESTS
 include tests/unit/leaf.mk
 include tests/unit/client.mk
 include tests/unit/ctl.mk
+include tests/unit/ns.mk
 endif
 include tests/fuzz/local.mk
 include tests/sim/local.mk

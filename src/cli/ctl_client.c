@@ -139,8 +139,7 @@ static char *real_path(const char *path)
 	return longer;
 }
 
-const struct ctl_target *ctl_target_of(
-	const struct ctl_targets *t, const char *path, char **within)
+const struct ctl_target *ctl_target_of(const struct ctl_targets *t, const char *path, char **within)
 {
 	const struct ctl_target *best = NULL;
 	char *real = real_path(path);
@@ -150,7 +149,8 @@ const struct ctl_target *ctl_target_of(
 		const char *point = t->list[i].mountpoint;
 		size_t n = strcmp(point, "/") ? strlen(point) : 0;
 
-		if (strncmp(real, point, n) || (real[n] && real[n] != '/') || (best && n < best_len))
+		if (strncmp(real, point, n) || (real[n] && real[n] != '/') ||
+			(best && n < best_len))
 			continue;
 		best = &t->list[i];
 		best_len = n;
@@ -195,8 +195,8 @@ bool ctl_connect(struct ctl_link *l, const struct ctl_target *t, char *why, size
 	*l = (struct ctl_link){.fd = -1, .in = BUF_INIT(ANSWER_BYTES_MAX)};
 	for (i = 0; i < n && !connected; i++)
 		/* A socket that others could have put there is not a daemon's. */
-		connected = ctl_dir_check(dirs[i], t->owner) &&
-			try_connect(l, dirs[i], t->mountpoint);
+		connected =
+			ctl_dir_check(dirs[i], t->owner) && try_connect(l, dirs[i], t->mountpoint);
 	for (i = 0; i < n; i++)
 		free(dirs[i]);
 	if (connected && getsockopt(l->fd, SOL_SOCKET, SO_PEERCRED, &who, &size) == 0) {
@@ -205,11 +205,13 @@ bool ctl_connect(struct ctl_link *l, const struct ctl_target *t, char *why, size
 	}
 	ctl_close(l);
 	if (geteuid() && geteuid() != t->owner)
-		snprintf(why, why_size, "%s is a mount of user %u: only that user and root may do this",
+		snprintf(why, why_size,
+			"%s is a mount of user %u: only that user and root may do this",
 			t->mountpoint, (unsigned)t->owner);
 	else
 		snprintf(why, why_size,
-			"the daemon of %s does not answer; if it has ended, umount %s and mount again",
+			"the daemon of %s does not answer; if it has ended, umount %s and mount "
+			"again",
 			t->mountpoint, t->mountpoint);
 	return false;
 }

@@ -31,12 +31,13 @@ struct ctl_targets {
 	size_t count;
 };
 
-/* All mounts that this user may ask about (root: all). False: mountinfo cannot be read, and it says so. */
+/* All mounts that this user may ask about (root: all). False: mountinfo cannot be read, and it says
+ * so. */
 bool ctl_targets_read(struct ctl_targets *targets);
 void ctl_targets_free(struct ctl_targets *targets);
 /*
- * The mount that `path` lies in; `*within` (owned) is its path there, "/a/b". What does not exist is
- * looked for where it would be. NULL, with a sentence on the standard error, when there is none.
+ * The mount that `path` lies in; `*within` (owned) is its path there, "/a/b". What does not exist
+ * is looked for where it would be. NULL, with a sentence on the standard error, when there is none.
  */
 const struct ctl_target *ctl_target_of(
 	const struct ctl_targets *targets, const char *path, char **within);
@@ -58,7 +59,7 @@ cJSON *ctl_ask(struct ctl_link *link, cJSON *request, char *why, size_t why_size
 void ctl_close(struct ctl_link *link);
 
 cJSON *ctl_request_new(const char *cmd);
-double ctl_number(const cJSON *object, const char *name); /* 0 when it is not there */
+double ctl_number(const cJSON *object, const char *name);    /* 0 when it is not there */
 const char *ctl_text(const cJSON *object, const char *name); /* "" when it is not there */
 bool ctl_true(const cJSON *object, const char *name);
 

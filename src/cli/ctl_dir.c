@@ -84,5 +84,5 @@ bool ctl_dir_is_socket(const char *name)
 	size_t n = strlen(name), prefix = strlen(SOCKET_PREFIX), suffix = strlen(SOCKET_SUFFIX);
 
 	return n == prefix + 16 + suffix && !strncmp(name, SOCKET_PREFIX, prefix) &&
-		!strcmp(name + n - suffix, SOCKET_SUFFIX);
+	       !strcmp(name + n - suffix, SOCKET_SUFFIX);
 }

@@ -14,7 +14,8 @@
 
 /* This user's directory, made if need be (mode 0700); owned. NULL with a sentence in `why`. */
 char *ctl_dir_make(char *why, size_t why_size);
-/* Where the directory of user `uid` may be, the likeliest first; owned strings. Returns the count. */
+/* Where the directory of user `uid` may be, the likeliest first; owned strings. Returns the count.
+ */
 size_t ctl_dir_candidates(uid_t uid, char *dirs[CTL_DIRS_MAX]);
 /* Is it a directory of that user that nobody else may enter? Else false, with errno. */
 bool ctl_dir_check(const char *dir, uid_t uid);

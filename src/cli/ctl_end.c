@@ -73,7 +73,8 @@ int ctl_flush(const char *path)
 /* Ordinary users may only unmount through fusermount3(1). */
 static bool unmount(const char *mountpoint)
 {
-	char *argv[] = {(char *)"fusermount3", (char *)"-u", (char *)"--", (char *)mountpoint, NULL};
+	char *argv[] = {
+		(char *)"fusermount3", (char *)"-u", (char *)"--", (char *)mountpoint, NULL};
 	int status, err;
 	pid_t pid;
 
@@ -81,9 +82,10 @@ static bool unmount(const char *mountpoint)
 		if (umount2(mountpoint, UMOUNT_NOFOLLOW) == 0)
 			return true;
 		fprintf(stderr, "s3bulkfsctl: %s: %s\n", mountpoint,
-			errno == EBUSY ? "somebody uses it (a working directory, an open file); all its "
-					 "changes are done, and it stays mounted"
-				       : strerrordesc_np(errno));
+			errno == EBUSY
+				? "somebody uses it (a working directory, an open file); all its "
+				  "changes are done, and it stays mounted"
+				: strerrordesc_np(errno));
 		return false;
 	}
 	err = posix_spawnp(&pid, argv[0], NULL, NULL, argv, environ);
@@ -97,7 +99,8 @@ static bool unmount(const char *mountpoint)
 	return WIFEXITED(status) && WEXITSTATUS(status) == 0; /* it has said why */
 }
 
-/* The daemon says what failed since, and hangs up; if it ends with the mount, that is waited for. */
+/* The daemon says what failed since, and hangs up; if it ends with the mount, that is waited for.
+ */
 static bool wait_for_end(struct ctl_link *link, const char *mountpoint)
 {
 	int daemon = (int)syscall(SYS_pidfd_open, link->daemon, 0);

@@ -18,7 +18,7 @@ struct ctl_conn {
 	bool waiting; /* `call` is under way, and parked */
 	bool replied; /* `call` has been, perhaps before it was waited for */
 	bool hung_up;
-	bool ending; /* has asked for the end of the mount, and hears of it */
+	bool ending;      /* has asked for the end of the mount, and hears of it */
 	struct walk *run; /* ends with the connection */
 	void (*answer)(struct ctl_conn *conn); /* when the call has been replied */
 	LIST_ENTRY(ctl_conn) link;
@@ -29,7 +29,7 @@ struct ctl {
 	struct ns_volume *volume;
 	char *mountpoint, *source;
 	bool read_only;
-	char *path;	   /* of the socket */
+	char *path;        /* of the socket */
 	uint64_t path_ino; /* to remove only our own */
 	int listen_fd;
 	struct loop_fd events; /* an epoll that watches the listener and the connections */

@@ -25,8 +25,10 @@ static void usage(FILE *out)
 	      "run      defers what COMMAND and its children do on the mounts, waits at its end;\n"
 	      "         exits with its code, or with 123 if anything deferred failed\n"
 	      "\n"
-	      "Exit codes: 0 all is well, 1 something failed, 2 wrong arguments; run also 125 (itself\n"
-	      "failed), 126 and 127 (COMMAND cannot be started, is not there), 128+N (ended by signal "
+	      "Exit codes: 0 all is well, 1 something failed, 2 wrong arguments; run also 125 "
+	      "(itself\n"
+	      "failed), 126 and 127 (COMMAND cannot be started, is not there), 128+N (ended by "
+	      "signal "
 	      "N).\n",
 		out);
 }

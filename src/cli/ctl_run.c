@@ -54,7 +54,8 @@ static bool join(struct run *r, const struct ctl_target *target, bool named)
 
 	j->target = target;
 	if (!ctl_connect(&j->link, target, why, sizeof(why))) {
-		fprintf(stderr, "s3bulkfsctl: %s%s\n", why, named ? "" : "; nothing is deferred there");
+		fprintf(stderr, "s3bulkfsctl: %s%s\n", why,
+			named ? "" : "; nothing is deferred there");
 		return !named;
 	}
 	request = ctl_request_new("run");
@@ -111,7 +112,8 @@ static bool leave(struct joined *j)
 		ctl_print_failures(answer, j->target->mountpoint);
 		if (ctl_number(answer, "failed") == 0)
 			fprintf(stderr, "s3bulkfsctl: %s: the run failed (%s); see the log\n",
-				j->target->mountpoint, strerrordesc_np((int)ctl_number(answer, "errno")));
+				j->target->mountpoint,
+				strerrordesc_np((int)ctl_number(answer, "errno")));
 	}
 	cJSON_Delete(answer);
 	return good;

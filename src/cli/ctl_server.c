@@ -1,6 +1,7 @@
 /*
  * The control socket: accepting, lines in, lines out, hanging up. Core thread. Everything is
- * non-blocking; an epoll of its own, watched by the core loop, also tells when a peer can take more.
+ * non-blocking; an epoll of its own, watched by the core loop, also tells when a peer can take
+ * more.
  */
 #include "cli/ctl_server.h"
 
@@ -145,7 +146,8 @@ static void call_replied(struct ns_call *c, int errnum)
 		conn_progress(k);
 }
 
-void ctl_wait(struct ctl_conn *k, void (*start)(struct ctl_conn *), void (*answer)(struct ctl_conn *))
+void ctl_wait(
+	struct ctl_conn *k, void (*start)(struct ctl_conn *), void (*answer)(struct ctl_conn *))
 {
 	k->answer = answer;
 	k->replied = false;
@@ -172,7 +174,7 @@ static bool peer_may(int fd, struct ucred *who)
 	socklen_t size = sizeof(*who);
 
 	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, who, &size) == 0 &&
-		(!who->uid || who->uid == geteuid());
+	       (!who->uid || who->uid == geteuid());
 }
 
 static void accept_one(struct ctl *ctl)
@@ -224,7 +226,7 @@ static bool is_alive(const struct sockaddr_un *addr)
 {
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	bool alive = fd < 0 || connect(fd, (const struct sockaddr *)addr, sizeof(*addr)) == 0 ||
-		errno != ECONNREFUSED;
+		     errno != ECONNREFUSED;
 
 	if (fd >= 0)
 		close(fd);
@@ -235,7 +237,7 @@ static bool set_addr(struct sockaddr_un *addr, const char *path)
 {
 	*addr = (struct sockaddr_un){.sun_family = AF_UNIX};
 	return (size_t)snprintf(addr->sun_path, sizeof(addr->sun_path), "%s", path) <
-		sizeof(addr->sun_path);
+	       sizeof(addr->sun_path);
 }
 
 /* Removes the sockets of daemons that ended without doing so. */
@@ -245,7 +247,8 @@ static void sweep(const char *dir)
 	struct dirent *e;
 
 	while (d && (e = readdir(d))) {
-		char *path = ctl_dir_is_socket(e->d_name) ? mem_printf("%s/%s", dir, e->d_name) : NULL;
+		char *path =
+			ctl_dir_is_socket(e->d_name) ? mem_printf("%s/%s", dir, e->d_name) : NULL;
 		struct sockaddr_un addr;
 
 		if (path && set_addr(&addr, path) && !is_alive(&addr))
@@ -274,9 +277,9 @@ static bool listen_at(struct ctl *ctl, const char *dir)
 		errno = ENAMETOOLONG;
 	else
 		good = ctl->listen_fd >= 0 &&
-			!bind(ctl->listen_fd, (const struct sockaddr *)&addr, sizeof(addr)) &&
-			!chmod(fresh, 0600) && !listen(ctl->listen_fd, CONNS_MAX) &&
-			!stat(fresh, &st) && !rename(fresh, ctl->path);
+		       !bind(ctl->listen_fd, (const struct sockaddr *)&addr, sizeof(addr)) &&
+		       !chmod(fresh, 0600) && !listen(ctl->listen_fd, CONNS_MAX) &&
+		       !stat(fresh, &st) && !rename(fresh, ctl->path);
 	if (good)
 		ctl->path_ino = st.st_ino;
 	free(fresh);
@@ -298,8 +301,8 @@ static bool start(struct ctl *ctl)
 	ctl->events.ready = events_ready;
 	ctl->events.fd = epoll_create1(EPOLL_CLOEXEC);
 	good = ctl->events.fd >= 0 && listen_at(ctl, dir) &&
-		!epoll_ctl(ctl->events.fd, EPOLL_CTL_ADD, ctl->listen_fd, &ev) &&
-		!loop_fd_add(ctl->loop, &ctl->events);
+	       !epoll_ctl(ctl->events.fd, EPOLL_CTL_ADD, ctl->listen_fd, &ev) &&
+	       !loop_fd_add(ctl->loop, &ctl->events);
 	if (!good)
 		log_warn("s3bulkfsctl will not find this mount: no control socket in %s: %m", dir);
 	free(dir);

@@ -1,6 +1,6 @@
 /*
- * The daemon's side of s3bulkfsctl: a control socket for one mount, served on the core loop. One JSON
- * object a line each way. Only the mount's user and root are answered (SO_PEERCRED, unix(7)).
+ * The daemon's side of s3bulkfsctl: a control socket for one mount, served on the core loop. One
+ * JSON object a line each way. Only the mount's user and root are answered (SO_PEERCRED, unix(7)).
  */
 #ifndef CLI_CTL_SERVER_H
 #define CLI_CTL_SERVER_H
@@ -15,7 +15,7 @@ struct ctl;
 struct ctl_mount { /* copied */
 	struct ns_volume *volume;
 	const char *mountpoint; /* real path */
-	const char *source;	/* as mount(8) shows it */
+	const char *source;     /* as mount(8) shows it */
 	bool read_only;
 };
 

@@ -44,8 +44,8 @@ static void print_walk(const cJSON *w, bool bar)
 	const cJSON *seconds = cJSON_GetObjectItemCaseSensitive(w, "seconds_left");
 
 	printf("  %s%s (process %.0f%s): %.0f done, %.0f pending", ctl_true(w, "run") ? "run " : "",
-		ctl_text(w, "command"), ctl_number(w, "pid"),
-		ctl_true(w, "ended") ? ", ended" : "", done, ctl_number(w, "pending"));
+		ctl_text(w, "command"), ctl_number(w, "pid"), ctl_true(w, "ended") ? ", ended" : "",
+		done, ctl_number(w, "pending"));
 	if (ctl_number(w, "failed") > 0)
 		printf(", %.0f FAILED", ctl_number(w, "failed"));
 	if (ctl_number(w, "rate") > 0)
@@ -68,16 +68,15 @@ static void print_mount(const cJSON *s, bool bar)
 	printf("%s on %s (daemon %.0f)%s\n", ctl_text(s, "source"), ctl_text(s, "mountpoint"),
 		ctl_number(s, "pid"), ctl_true(s, "read_only") ? ", read-only" : "");
 	printf("  %.0f pending, %.0f of %.0f requests in flight, %.0f answers said slow down\n",
-		ctl_number(s, "pending"), ctl_number(s, "in_flight"), (double)(long)ctl_number(s, "window"),
-		ctl_number(s, "throttled"));
+		ctl_number(s, "pending"), ctl_number(s, "in_flight"),
+		(double)(long)ctl_number(s, "window"), ctl_number(s, "throttled"));
 	printf("  done: %.0f copies, %.0f removals, %.0f uploads; failed: %.0f",
 		ctl_number(s, "copies"), ctl_number(s, "removals"), ctl_number(s, "uploads"),
 		ctl_number(s, "errors"));
 	if (ctl_number(s, "errors") > 0)
 		printf(" (s3bulkfsctl errors %s)", ctl_text(s, "mountpoint"));
 	printf("\n");
-	cJSON_ArrayForEach (w, cJSON_GetObjectItemCaseSensitive(s, "walks"))
-		print_walk(w, bar);
+	cJSON_ArrayForEach(w, cJSON_GetObjectItemCaseSensitive(s, "walks")) print_walk(w, bar);
 }
 
 static int print_json(cJSON *json)
@@ -235,7 +234,8 @@ static void print_failure(FILE *out, const cJSON *f, const char *mountpoint)
 	if (*ctl_text(f, "request_id"))
 		fprintf(out, ", request %s", ctl_text(f, "request_id"));
 	if (*ctl_text(f, "command"))
-		fprintf(out, ", for %s (process %.0f)", ctl_text(f, "command"), ctl_number(f, "pid"));
+		fprintf(out, ", for %s (process %.0f)", ctl_text(f, "command"),
+			ctl_number(f, "pid"));
 	fprintf(out, "\n");
 }
 
@@ -244,12 +244,14 @@ void ctl_print_failures(const cJSON *answer, const char *mountpoint)
 	const cJSON *list = cJSON_GetObjectItemCaseSensitive(answer, "errors"), *f;
 	double more = ctl_number(answer, "failed") - cJSON_GetArraySize(list);
 
-	cJSON_ArrayForEach (f, list) {
+	cJSON_ArrayForEach(f, list)
+	{
 		fprintf(stderr, "s3bulkfsctl: ");
 		print_failure(stderr, f, mountpoint);
 	}
 	if (more > 0)
-		fprintf(stderr, "s3bulkfsctl: and %.0f more operations failed on %s (see its log)\n", more,
+		fprintf(stderr,
+			"s3bulkfsctl: and %.0f more operations failed on %s (see its log)\n", more,
 			mountpoint);
 }
 
@@ -260,8 +262,10 @@ static int show_errors(cJSON *answer, bool json)
 	if (json)
 		return print_json(answer);
 	if (ctl_number(answer, "lost") > 0)
-		printf("%.0f older ones are no longer kept (see the log)\n", ctl_number(answer, "lost"));
-	cJSON_ArrayForEach (f, cJSON_GetObjectItemCaseSensitive(answer, "errors")) {
+		printf("%.0f older ones are no longer kept (see the log)\n",
+			ctl_number(answer, "lost"));
+	cJSON_ArrayForEach(f, cJSON_GetObjectItemCaseSensitive(answer, "errors"))
+	{
 		time_t t = (time_t)(ctl_number(f, "time_ms") / 1000);
 		struct tm tm;
 		char when[32] = "";

@@ -9,7 +9,8 @@
 /* ctl_show.c. `path` NULL: all mounts of the caller. */
 int ctl_status(const char *path, bool watch, bool json);
 int ctl_errors(const char *path, bool json);
-/* One line a failure of an answer's "errors", then how many more there were; to the standard error. */
+/* One line a failure of an answer's "errors", then how many more there were; to the standard error.
+ */
 void ctl_print_failures(const cJSON *answer, const char *mountpoint);
 
 /* ctl_end.c */

@@ -226,7 +226,7 @@ static bool set_private(struct opts *o, const char *v)
 
 static bool set_cache_dir(struct opts *o, const char *v)
 {
-	return v[0] == '/' && keep(&o->ns.spool_dir, v);
+	return v[0] == '/' && !access(v, W_OK | X_OK) && keep(&o->ns.spool_dir, v);
 }
 
 static bool set_rename_limit(struct opts *o, const char *v)
@@ -277,7 +277,9 @@ static const char *const fuse_words[] = {"allow_other", "allow_root", "auto_unmo
 	"suid", "nosuid", "dev", "nodev", "exec", "noexec", "atime", "noatime", "sync", "async",
 	"dirsync", "max_read=", "default_permissions", "context=", NULL};
 static const char *const mount_words[] = {"defaults", "_netdev", "auto", "noauto", "user", "nouser",
-	"users", "nofail", "owner", "group", "nonempty", "relatime", NULL};
+	"users", "nofail", "owner", "group", "nonempty", "relatime",
+	"norelatime", "strictatime", "nostrictatime", "lazytime", "nolazytime", "diratime",
+	"nodiratime", "user=", NULL};
 
 /* How those that are about one mount read in mount_setattr(2); the others are about a superblock. */
 static const struct {
@@ -444,7 +446,10 @@ static bool parse_words(struct opts *o, int argc, char **argv, char *why, size_t
 			o->foreground = o->debug = true;
 		else if (!strcmp(w, "-r"))
 			good = set_option(o, "ro", why, why_size);
-		else if (!strncmp(w, "-o", 2) && (w[2] || i + 1 < argc))
+		else if (!strcmp(w, "-o") && i + 1 == argc) {
+			snprintf(why, why_size, "-o needs a list of options behind it");
+			good = false;
+		} else if (!strncmp(w, "-o", 2) && (w[2] || i + 1 < argc))
 			good = set_options(o, w[2] ? w + 2 : argv[++i], why, why_size);
 		else if (!strcmp(w, "-n") || !strcmp(w, "-s"))
 			continue; /* mount(8) may hand these to any filesystem: no mtab, be sloppy */

@@ -29,6 +29,8 @@ struct fs_req {
 	char *dirents;
 	size_t dirents_len, dirents_max;
 	bool plus;
+	struct node **filled; /* each carries a lookup, once the answer has gone out */
+	size_t filled_count;
 	unsigned need, need2; /* what the caller must be allowed on node and parent2: enum fs_need */
 	char *data; /* a copy of what a waiting write brought */
 	struct fs_req *next_free;

@@ -102,7 +102,9 @@ static void reply_good(struct fs_req *r)
 		reply_read(r);
 		break;
 	case REPLY_DIRENTS:
-		fuse_reply_buf(r->req, r->dirents, r->dirents_len);
+		if (fuse_reply_buf(r->req, r->dirents, r->dirents_len) == -ENOENT)
+			while (r->filled_count)
+				ns_forget(r->filled[--r->filled_count], 1);
 		break;
 	case REPLY_WRITE:
 		fuse_reply_write(r->req, c->done_bytes);
@@ -123,6 +125,7 @@ static void reply(struct ns_call *c, int errnum)
 	free(c->name);
 	free(c->name2);
 	free(r->dirents);
+	free(r->filled);
 	free(r->data);
 	free(r);
 }
@@ -193,5 +196,11 @@ bool fs_fill(struct ns_call *c, const char *name, struct node *n, const struct n
 	if (size > room)
 		return false;
 	r->dirents_len += size;
+	if (n && r->plus) {
+		if (!(r->filled_count & (r->filled_count - 1)))
+			r->filled = mem_resize(r->filled,
+				r->filled_count ? r->filled_count * 2 : 1, sizeof(*r->filled));
+		r->filled[r->filled_count++] = n;
+	}
 	return true;
 }

@@ -29,8 +29,11 @@ static bool poll_requests(void *ctx)
 			break;
 		fuse_session_process_buf(fs->session, &fs->buf);
 	}
-	if (fuse_session_exited(fs->session))
+	if (fuse_session_exited(fs->session)) {
+		/* A connection that has ended stays readable: it would keep the loop from waiting. */
+		loop_set_source(fs->loop, NULL, NULL, -1);
 		loop_stop(fs->loop);
+	}
 	return i > 0;
 }
 

@@ -16,6 +16,7 @@ struct ns *ns_new(struct loop *loop, struct bulk *bulk, const struct ns_config *
 	ns->config = *config;
 	ns->config.spool_dir = mem_strdup(config->spool_dir);
 	LIST_INIT(&ns->file_handles);
+	TAILQ_INIT(&ns->readers);
 	LIST_INIT(&ns->dir_handles);
 	TAILQ_INIT(&ns->room_waiters);
 	LIST_INIT(&ns->flats);

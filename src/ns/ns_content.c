@@ -194,6 +194,7 @@ void content_clear(struct content *ct)
 	upload_abort(ct);
 	content_drop_data(ct);
 	content_drop_base(ct);
+	ct->loading = NULL;
 	ct->own = false;
 	ct->size_bytes = 0;
 	ct->errnum = 0;

@@ -127,6 +127,7 @@ static bool fill_kids(struct ns_call *c, const struct readdir_work *r, size_t *c
 	struct dir *d = c->node->u.dir;
 	size_t i = kids_after(d, c->offset <= COOKIE_DOTDOT ? 0 : c->offset - 2);
 	const struct node *last = NULL;
+	bool full = false;
 
 	for (; i < d->kid_count; i++) {
 		struct node *n = d->kids[i];
@@ -137,7 +138,8 @@ static bool fill_kids(struct ns_call *c, const struct readdir_work *r, size_t *c
 		if ((d->lister || d->flat) && n->ino > d->stream_ino)
 			break;
 		node_attr(n, c, &attr);
-		if (!r->fill(c, n->name, n, &attr, n->ino + 2))
+		full = !r->fill(c, n->name, n, &attr, n->ino + 2);
+		if (full)
 			break;
 		if (r->plus) {
 			n->unvisited = true;
@@ -152,7 +154,7 @@ static bool fill_kids(struct ns_call *c, const struct readdir_work *r, size_t *c
 		free(c->dir->last_name);
 		c->dir->last_name = mem_strdup(last->name);
 	}
-	return i == d->kid_count;
+	return !full;
 }
 
 static void readdir_drop(struct ns_call *c)
@@ -383,6 +385,12 @@ static void rmdir_over(struct ns_call *c)
 	node_unref(n);
 }
 
+static void rmdir_drop(struct ns_call *c)
+{
+	((struct node *)c->work)->leaving = false;
+	node_drop(c);
+}
+
 /* It is empty: what there is to delete is its marker. */
 static void rmdir_empty(struct ns_call *c, struct node *n, struct walk *w)
 {
@@ -393,7 +401,7 @@ static void rmdir_empty(struct ns_call *c, struct node *n, struct walk *w)
 	struct accepted *a;
 
 	c->work = node_ref(n);
-	c->drop = node_drop;
+	c->drop = rmdir_drop;
 	c->errnum = 0;
 	if (!marker) {
 		rmdir_over(c);

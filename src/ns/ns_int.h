@@ -177,6 +177,7 @@ struct ns {
 	unsigned uploads; /* parts and objects on their way: buffers that will come free */
 	struct ns_call_list write_waiters;
 	size_t read_bytes;
+	TAILQ_HEAD(, readahead) readers;
 	void (*stale)(void *ctx, struct node *parent, const char *name, struct node *node);
 	void *stale_ctx;
 };

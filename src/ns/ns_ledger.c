@@ -40,8 +40,8 @@ static uint64_t before_kept(const struct ledger *l)
 	return l->seq > LEDGER_MAX ? l->seq - LEDGER_MAX : 0;
 }
 
-void ledger_each(const struct ledger *l,
-	void (*fn)(void *ctx, const struct ns_failure *failure), void *ctx)
+void ledger_each(
+	const struct ledger *l, void (*fn)(void *ctx, const struct ns_failure *failure), void *ctx)
 {
 	uint64_t seq;
 

@@ -16,24 +16,24 @@
 #define LEDGER_MAX 1000
 
 struct ns_failure {
-	uint64_t seq;	  /* from 1, in the order of their coming */
+	uint64_t seq;     /* from 1, in the order of their coming */
 	int64_t time_ms;  /* since 1970 */
 	const char *what; /* "copy", "removal", ...; a literal */
 	const char *path; /* from the mount point, "/a/b" */
 	struct bytes key;
 	struct s3_err err;
 	const char *command; /* of the walk it belongs to; "" when unknown */
-	pid_t pid;	     /* 0: unknown */
+	pid_t pid;           /* 0: unknown */
 	uint64_t walk_id;    /* 0: of no walk */
-	bool deferred;	     /* the call that asked for it had been answered with success */
-	bool told;	     /* flush, umount or run has reported it */
+	bool deferred;       /* the call that asked for it had been answered with success */
+	bool told;           /* flush, umount or run has reported it */
 };
 
 struct ledger {
 	struct ns_failure *ring; /* made at the first failure */
-	uint64_t seq;		 /* of the last one; those above seq - LEDGER_MAX are kept */
+	uint64_t seq;            /* of the last one; those above seq - LEDGER_MAX are kept */
 	uint64_t deferred_count; /* of all that came */
-	uint64_t untold_lost;	 /* deferred ones that gave way before they were told */
+	uint64_t untold_lost;    /* deferred ones that gave way before they were told */
 };
 
 /* Takes it down; everything is copied, `seq` and `time_ms` are filled in. */
@@ -41,7 +41,8 @@ void ledger_add(struct ledger *ledger, const struct ns_failure *failure);
 /* Calls `fn` for each one that is kept, oldest first. */
 void ledger_each(const struct ledger *ledger,
 	void (*fn)(void *ctx, const struct ns_failure *failure), void *ctx);
-/* Marks as told those of walk `walk_id` (0: any) at or below `path`; "/" of any: the lost ones too. */
+/* Marks as told those of walk `walk_id` (0: any) at or below `path`; "/" of any: the lost ones too.
+ */
 void ledger_tell(struct ledger *ledger, uint64_t walk_id, const char *path);
 bool ledger_is_below(const struct ns_failure *failure, const char *path);
 /* How many are no longer kept. */

@@ -94,6 +94,8 @@ static void lister_end(struct lister *l, const struct s3_err *err)
 		d->marker = l->marker_seen ? MARKER_YES : MARKER_NO;
 		d->complete = !l->spoiled;
 		d->listed_ms = l->start_ms;
+	} else {
+		d->complete = false; /* what was known is not shown in place of what S3 refuses */
 	}
 	ranges_free(l->ranges);
 	buf_free(&l->last);

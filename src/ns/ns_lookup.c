@@ -11,7 +11,8 @@
 
 /* What a recognised walk was told stays so for the kernel; ns_walk.c takes it back at its end. */
 #define WALK_TIMEOUT_S 600.0
-#define NAME_BYTES_MAX 1024
+/* A key of 1,024 bytes, each of them escaped, and the marks. */
+#define NAME_BYTES_MAX (3 * 1024 + 4)
 #define PROBES_MAX 8
 
 /* Is it in a tree that the calling walk lists or has made, so that the kernel can be told in the end? */

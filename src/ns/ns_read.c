@@ -32,6 +32,7 @@ struct readahead {
 	struct ns_file_handle *handle;
 	TAILQ_HEAD(, block) blocks; /* by offset, without overlaps */
 	struct ns_call_list waiters;
+	TAILQ_ENTRY(readahead) recent; /* in ns->readers, the longest unread first */
 	size_t next_len;
 	uint64_t next_offset; /* where a sequential reader goes on */
 	bool delivered;
@@ -59,6 +60,7 @@ void readahead_free(struct ns_file_handle *h)
 		return;
 	while ((b = TAILQ_FIRST(&h->ahead->blocks)))
 		block_free(b);
+	TAILQ_REMOVE(&h->node->volume->ns->readers, h->ahead, recent);
 	free(h->ahead);
 	h->ahead = NULL;
 }
@@ -80,6 +82,28 @@ static void got(void *ctx, const struct s3_err *err, const struct s3_get_result 
 	wake(&b->ahead->waiters);
 }
 
+static uint64_t read_bound(const struct ns *ns)
+{
+	return ns->config.read_memory_bytes ? ns->config.read_memory_bytes : READ_MEMORY_DEFAULT;
+}
+
+/* Room for a read that cannot wait: what others have read ahead and not used lately goes. */
+static void make_room(struct ns *ns, const struct readahead *mine, size_t len)
+{
+	struct readahead *ra;
+	struct block *b, *next;
+
+	TAILQ_FOREACH (ra, &ns->readers, recent) {
+		for (b = TAILQ_FIRST(&ra->blocks); b && ra != mine; b = next) {
+			next = TAILQ_NEXT(b, link);
+			if (ns->read_bytes + len <= read_bound(ns))
+				return;
+			if (!b->op)
+				block_free(b);
+		}
+	}
+}
+
 static struct block *fetch(struct readahead *ra, uint64_t offset, size_t len)
 {
 	struct ns_file_handle *h = ra->handle;
@@ -88,6 +112,7 @@ static struct block *fetch(struct readahead *ra, uint64_t offset, size_t len)
 	struct buf key = BUF_INIT(0);
 	char text[64];
 
+	make_room(v->ns, ra, len);
 	b = mem_zalloc(sizeof(*b));
 	b->data = malloc(len);
 	if (!b->data) {
@@ -138,8 +163,6 @@ static size_t clip(struct readahead *ra, uint64_t offset, size_t len)
 static void fetch_ahead(struct readahead *ra)
 {
 	struct ns *ns = ra->handle->node->volume->ns;
-	uint64_t bound = ns->config.read_memory_bytes ? ns->config.read_memory_bytes
-						      : READ_MEMORY_DEFAULT;
 	uint64_t at = ra->next_offset;
 	unsigned count = 0;
 	struct block *b;
@@ -149,7 +172,7 @@ static void fetch_ahead(struct readahead *ra)
 		if (!b) {
 			size_t len = clip(ra, at, ra->next_len);
 
-			if (ns->read_bytes + len > bound || !(b = fetch(ra, at, len)))
+			if (ns->read_bytes + len > read_bound(ns) || !(b = fetch(ra, at, len)))
 				return;
 			if (ra->next_len < BLOCK_MAX)
 				ra->next_len *= 2;
@@ -248,8 +271,12 @@ static void read_go(struct ns_call *c)
 {
 	struct ns_file_handle *h = c->file;
 	struct readahead *ra = h->ahead;
+	struct ns *ns = h->node->volume->ns;
 	uint64_t end = c->offset + c->size;
 	bool sequential;
+
+	TAILQ_REMOVE(&ns->readers, ra, recent);
+	TAILQ_INSERT_TAIL(&ns->readers, ra, recent);
 
 	if (end > h->size_bytes)
 		end = h->size_bytes;
@@ -318,6 +345,7 @@ void ns_read(struct ns_call *c)
 		h->ahead->next_len = BLOCK_START;
 		TAILQ_INIT(&h->ahead->blocks);
 		TAILQ_INIT(&h->ahead->waiters);
+		TAILQ_INSERT_TAIL(&h->node->volume->ns->readers, h->ahead, recent);
 	}
 	c->step = 0;
 	read_go(c);

@@ -203,6 +203,7 @@ static void rename_end(struct ns_call *c)
 			node_move(n, c->parent2, to);
 		else
 			dir_changed(c->parent2);
+		n->checked_ms = 0; /* the copy is a version of its own: S3 is asked for it when needed */
 	} else {
 		dir_changed(c->parent2);
 	}
@@ -232,15 +233,6 @@ static void rename_copied(struct ns_call *c)
 	accept_op(a, NULL, c, rename_end);
 }
 
-static void rename_settled(struct accepted *a, const struct s3_err *err)
-{
-	if (err->cls != S3_OK)
-		return;
-	etag_set(&a->node->etag, BYTES_STR(a->op.etag));
-	if (a->op.mtime_ms)
-		a->node->mtime_ms = a->op.mtime_ms;
-}
-
 static void node_drop(struct ns_call *c)
 {
 	node_unref(c->work);
@@ -258,7 +250,7 @@ static void rename_copy(struct ns_call *c, struct node *n)
 	a->op.key.len = key.len;
 	a->op.key.ptr = buf_take(&key);
 	a->op.size_bytes = n->size_bytes;
-	a->settle = rename_settled;
+	a->settle = rename_kept;
 	c->work = node_ref(n);
 	c->drop = node_drop;
 	accept_op(a, NULL, c, rename_copied);

@@ -21,7 +21,7 @@ struct member {
 	UT_hash_handle hh;
 	struct ns *ns;
 	pid_t tid, tgid;
-	pid_t root; /* the run's process; 0: of no run */
+	pid_t root;           /* the run's process; 0: of no run */
 	struct loop_fd pidfd; /* of a process; a thread's entry goes with its process */
 };
 
@@ -39,18 +39,18 @@ static void forget_process(struct ns *ns, pid_t tgid)
 {
 	struct member *m, *next;
 
-	HASH_ITER (hh, ns->members, m, next)
-		if (m->tgid == tgid)
-			member_free(m);
+	HASH_ITER(hh, ns->members, m, next)
+	if (m->tgid == tgid)
+		member_free(m);
 }
 
 static void forget_root(struct ns *ns, pid_t root)
 {
 	struct member *m, *next;
 
-	HASH_ITER (hh, ns->members, m, next)
-		if (m->root == root)
-			member_free(m);
+	HASH_ITER(hh, ns->members, m, next)
+	if (m->root == root)
+		member_free(m);
 }
 
 static void process_ended(struct loop_fd *fd)
@@ -81,7 +81,8 @@ static struct member *member_add(struct ns *ns, pid_t tid, pid_t tgid, pid_t roo
 	m->pidfd = (struct loop_fd){.ready = process_ended, .fd = -1};
 	if (tid == tgid) {
 		m->pidfd.fd = process_watch(tgid);
-		/* Without word of its end it could not be told from a later process of that number. */
+		/* Without word of its end it could not be told from a later process of that number.
+		 */
 		if (m->pidfd.fd < 0 || loop_fd_add(ns->loop, &m->pidfd) < 0) {
 			if (m->pidfd.fd >= 0)
 				close(m->pidfd.fd);
@@ -158,8 +159,8 @@ void members_free(struct ns *ns)
 {
 	struct member *m, *next;
 
-	HASH_ITER (hh, ns->members, m, next)
-		member_free(m);
+	HASH_ITER(hh, ns->members, m, next)
+	member_free(m);
 }
 
 /* ---- begin and end ---- */

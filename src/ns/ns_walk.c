@@ -211,11 +211,17 @@ static bool is_left_empty(const struct node *n)
 /* Directories that are empty now and known to S3 only by what was in them get their markers. */
 static void put_markers(struct walk *w)
 {
-	while (w->dir_count) {
-		struct node *n = w->dirs[--w->dir_count];
+	size_t i, kept = 0;
 
+	for (i = 0; i < w->dir_count; i++) {
+		struct node *n = w->dirs[i];
 		bool unsaved = n->meta && n->meta->unsaved;
 
+		/* What is in it may not come to be: then it is looked at again. */
+		if (n->live && n->parent && !unsaved && n->unsent && !is_left_empty(n)) {
+			w->dirs[kept++] = n;
+			continue;
+		}
 		if (n->live && n->parent && !n->leaving &&
 			(unsaved || (is_left_empty(n) &&
 					    (n->unsent || n->u.dir->marker != MARKER_YES)))) {
@@ -226,6 +232,7 @@ static void put_markers(struct walk *w)
 		}
 		dir_unkeep(n);
 	}
+	w->dir_count = kept;
 }
 
 static void maybe_over(struct walk *w)

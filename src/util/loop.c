@@ -24,7 +24,7 @@ STAILQ_HEAD(task_list, loop_task);
 struct loop {
 	int epoll_fd;
 	struct loop_fd wake; /* eventfd */
-	bool stopped;
+	bool stopped, running;
 	bool (*poll)(void *ctx);
 	void *poll_ctx;
 	struct loop_fd source;
@@ -273,10 +273,11 @@ void loop_once(struct loop *l, int max_wait_ms)
 	struct epoll_event events[EVENTS_MAX];
 	int i, n, spins;
 
-	for (spins = 0; spins < SPINS_MAX && !l->stopped; spins++)
+	/* What stops the loop is seen by loop_run; a caller of its own rounds goes on as it likes. */
+	for (spins = 0; spins < SPINS_MAX; spins++)
 		if (work(l))
 			return;
-	if (l->stopped)
+	if (l->stopped && l->running)
 		return;
 	atomic_store(&l->waiting, true);
 	/* A post that came before `waiting` was set has written nothing to the eventfd. */
@@ -298,8 +299,10 @@ void loop_once(struct loop *l, int max_wait_ms)
 void loop_run(struct loop *l)
 {
 	l->stopped = false;
+	l->running = true;
 	while (!l->stopped)
 		loop_once(l, -1);
+	l->running = false;
 }
 
 void loop_stop(struct loop *l)

@@ -105,7 +105,7 @@ test_odd_keys() {
 		names=$(mktemp -p "$WORK")
 		find "$1" -mindepth 1 -maxdepth 1 -printf '%y %p\0' >"$names"
 		while IFS= read -r -d '' n; do
-			printf '%s %s\n' "${n:0:1}" "${n#"? $MNT/t/"}"
+			printf '%s %s\n' "${n:0:1}" "${n#? "$MNT/t/"}"
 			[ "${n:0:1}" = f ] || (by_one "${n:2}")
 		done <"$names"
 	}

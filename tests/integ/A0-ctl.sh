@@ -51,9 +51,8 @@ test_status() {
 	rm -r "$MNT/src"
 	"$CTL" status --json "$MNT/dst" >status.json
 	assert_eq "$MNT" "$(json status.json 'd["mounts"][0]["mountpoint"]')" mountpoint
-	assert_eq "20 20 0 0" "$(json status.json \
-		'"%d %d %d %d" % tuple(d["mounts"][0][k] for k in ("copies", "removals", "pending", "errors"))')" \
-		"what was done"
+	assert_eq "[20, 20, 0, 0]" "$(json status.json '[d["mounts"][0][k] for k in
+		("copies", "removals", "pending", "errors")]')" "what was done"
 }
 
 test_status_of_a_walk() {
@@ -100,12 +99,14 @@ test_errors() {
 	deny_copy dst/f000030
 	assert_exit 1 cp -r "$MNT/src" "$MNT/dst"
 	assert_exit 0 "$CTL" errors "$MNT"
-	printf '%s\n' "$OUT" | grep -q "copy of $MNT/dst/f000030 failed: AccessDenied (HTTP 403), key dst/f000030, request [0-9A-F]*, for cp" ||
+	local what="copy of $MNT/dst/f000030 failed: AccessDenied (HTTP 403), key dst/f000030"
+	printf '%s\n' "$OUT" | grep -q "$what, request [0-9A-F][0-9A-F]*, for cp" ||
 		fail "the refused copy is not told"
 	"$CTL" errors --json "$MNT" >errors.json
-	assert_eq "dst/f000030 AccessDenied 403 True True" "$(json errors.json \
-		'"%s %s %d %s" % tuple(d["errors"][0][k] for k in ("key", "code", "http_status", "deferred")) + " " + str(bool(d["errors"][0]["request_id"]))')" \
+	assert_eq "['dst/f000030', 'AccessDenied', 403, True]" "$(json errors.json \
+		'[d["errors"][0][k] for k in ("key", "code", "http_status", "deferred")]')" \
 		"the failure as JSON"
+	[ "$(json errors.json 'd["errors"][0]["request_id"]')" != "" ] || fail "no request id"
 	# One that was refused while its call waited is told, too.
 	deny_delete src/f000007
 	assert_exit 1 rm "$MNT/src/f000007"

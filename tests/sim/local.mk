@@ -6,6 +6,7 @@ tests_sim_sim_SOURCES = tests/sim/sim.h \
 	tests/sim/sim_check.c \
 	tests/sim/sim_cmds.c \
 	tests/sim/sim_kernel.c \
+	tests/sim/sim_lock.c \
 	tests/sim/sim_loop.c \
 	tests/sim/sim_main.c \
 	tests/sim/sim_model.c \

@@ -104,7 +104,8 @@ struct mpath {
 	enum kind kind;
 	uint64_t hash;
 	uint64_t size_bytes;
-	struct mpath *src; /* what it was last copied from, since nothing else was done to it */
+	struct mpath *src;   /* what it was last copied from, since nothing else was done to it */
+	size_t src_versions; /* those of the source up to when it was opened (contract C7) */
 	unsigned doubt;
 	unsigned ver;     /* model_seq of its last change: when one begins and when it ends */
 	unsigned busy;    /* calls under way that change it */
@@ -113,6 +114,7 @@ struct mpath {
 	bool owed; /* a directory: something deferred has failed below, and no fsync has said so */
 	uint64_t *versions; /* contents that it ever had */
 	size_t version_count;
+	bool any_version; /* and one that is not known */
 };
 
 /* What a command has done: in S3 when it ends well. */
@@ -133,13 +135,15 @@ bool model_is_child(const struct mpath *m, const char *dir);
 bool model_below(const struct mpath *m, const char *dir); /* strictly */
 void model_doubt(struct mpath *m, unsigned why);          /* with all above it */
 void model_version(struct mpath *m, uint64_t hash);
-bool model_had_version(const struct mpath *m, uint64_t hash);
+/* Was it one of the first `count`? */
+bool model_had_version(const struct mpath *m, uint64_t hash, size_t count);
 bool model_stable(const struct mpath *m, unsigned ver); /* unchanged since, and certain */
 /* From S3, when all is over; and that nothing certain differs, before. */
 void model_sync(void);
 void model_compare(void);
 void model_clear(void);
 /* Is it in S3 as it must be? NULL, or what is wrong. */
+bool model_object(const struct mpath *m); /* S3 has the object of that name */
 const char *model_differs(
 	const struct mpath *m, enum kind kind, uint64_t hash, const struct mpath *src);
 /* S3 has refused for good to change `key` (or to read it, for a copy). */
@@ -192,6 +196,14 @@ void proc_effect(struct proc *p, struct mpath *m, enum kind kind, uint64_t hash,
 bool procs_over(void);
 void procs_free(void);
 
+/* ---- sim_lock.c: locks of directories, by node
+ * --------------------------------------------------- */
+
+void lock_begin(struct proc *p, const struct node *dir, bool exclusive);
+void lock_end(const struct node *dir, bool exclusive);
+void lock_both(struct proc *p, const struct node *a, const struct node *b); /* exclusive */
+void locks_clear(void);
+
 /* ---- sim_kernel.c: system calls, as the kernel makes requests of them
  * ----------------------------- */
 
@@ -236,6 +248,7 @@ struct kfile {
 	uint64_t size_bytes;
 	struct mpath *src;
 	unsigned src_ver;
+	size_t src_versions, open_versions;
 	unsigned open_ver;
 };
 

@@ -31,13 +31,18 @@ static int copy_through(struct proc *p, struct kfile *from, struct kfile *to)
 	int r = k_read_all(p, from);
 	char *data;
 
-	if (r)
+	if (r) {
+		/* What is closed then is an empty file. */
+		to->src = NULL;
+		to->hash = content_hash("", 0);
 		return r;
+	}
 	data = mem_dup(p->read_data ? p->read_data : "", p->read_len);
 	to->size_bytes = p->read_len;
 	r = k_write(p, to, 0, data, to->size_bytes);
 	to->hash = content_hash(data, to->size_bytes);
 	to->src_ver = from->open_ver;
+	to->src_versions = SIZE_MAX; /* it may be a later version, but of one piece */
 	/* What was read of a file that somebody was writing is what is copied. */
 	if (!model_stable(from->m, from->open_ver) || from->m->writers) {
 		model_version(from->m, to->hash);
@@ -53,6 +58,7 @@ static int copy_data(struct proc *p, struct kfile *from, struct kfile *to)
 
 	to->src = from->m;
 	to->src_ver = from->open_ver;
+	to->src_versions = from->open_versions;
 	to->hash = model_stable(from->m, from->open_ver) && !from->m->writers ? from->m->hash
 									      : HASH_ANY;
 	r = k_copy(p, from, to);

@@ -13,14 +13,7 @@
 #include "util/clk.h"
 #include "util/mem.h"
 
-#define LOCKS_MAX 64
-
 static struct kcall *calls;
-static struct lock {
-	const struct node *dir;
-	unsigned readers;
-	bool writer;
-} locks[LOCKS_MAX];
 
 void kernel_clear(void)
 {
@@ -32,65 +25,7 @@ void kernel_clear(void)
 		free(k->call.name2);
 		free(k);
 	}
-	memset(locks, 0, sizeof(locks));
-}
-
-/* ---- locks of directories ---- */
-
-static bool try_lock(const struct node *dir, bool exclusive)
-{
-	struct lock *l, *spare = NULL;
-
-	for (l = locks; l < locks + LOCKS_MAX; l++) {
-		if (l->dir == dir)
-			break;
-		if (!l->dir)
-			spare = l;
-	}
-	if (l == locks + LOCKS_MAX) {
-		l = spare;
-		*l = (struct lock){.dir = dir};
-	}
-	if (l->writer || (exclusive && l->readers))
-		return false;
-	l->writer = exclusive;
-	l->readers += !exclusive;
-	return true;
-}
-
-static void unlock(const struct node *dir, bool exclusive)
-{
-	struct lock *l;
-
-	for (l = locks; l->dir != dir; l++)
-		;
-	if (exclusive)
-		l->writer = false;
-	else
-		l->readers--;
-	if (!l->readers)
-		l->dir = NULL;
-}
-
-static void lock(struct proc *p, const struct node *dir, bool exclusive)
-{
-	int64_t ms = 1;
-
-	while (!try_lock(dir, exclusive)) {
-		proc_sleep(p, ms);
-		ms = ms < 500 ? ms * 2 : ms;
-	}
-}
-
-static void lock_both(struct proc *p, const struct node *a, const struct node *b)
-{
-	for (;;) {
-		lock(p, a, true);
-		if (a == b || try_lock(b, true))
-			return;
-		unlock(a, true);
-		proc_sleep(p, 1 + sim_below(20));
-	}
+	locks_clear();
 }
 
 /* ---- calls ---- */
@@ -198,9 +133,9 @@ int k_lookup(struct proc *p, const struct knode *dir, const char *name, struct k
 
 	if (pause_before(p))
 		return EINTR;
-	lock(p, dir->node, false);
+	lock_begin(p, dir->node, false);
 	r = lookup_locked(p, dir, name, ret);
-	unlock(dir->node, false);
+	lock_end(dir->node, false);
 	return r;
 }
 
@@ -317,9 +252,9 @@ static int read_entries(struct proc *p, const struct knode *dir, struct ns_dir_h
 		k->call.dir = handle;
 		k->call.offset = offset;
 		k->room = room;
-		lock(p, dir->node, false);
+		lock_begin(p, dir->node, false);
 		r = run(k, start_readdir);
-		unlock(dir->node, false);
+		lock_end(dir->node, false);
 		if (!r && k->count) {
 			*list = mem_resize(*list, *count + k->count, sizeof(**list));
 			memcpy(*list + *count, k->entries, k->count * sizeof(**list));
@@ -365,7 +300,7 @@ int k_mkdir(struct proc *p, const struct knode *dir, const char *name, struct kn
 
 	if (pause_before(p))
 		return EINTR;
-	lock(p, dir->node, true);
+	lock_begin(p, dir->node, true);
 	r = lookup_locked(p, dir, name, ret);
 	if (r == ENOENT) {
 		k = call_new(p, K_MKDIR, dir, name);
@@ -376,7 +311,7 @@ int k_mkdir(struct proc *p, const struct knode *dir, const char *name, struct kn
 	} else if (!r) {
 		r = EEXIST;
 	}
-	unlock(dir->node, true);
+	lock_end(dir->node, true);
 	return r;
 }
 
@@ -390,21 +325,21 @@ static int remove_name(
 
 	if (pause_before(p))
 		return EINTR;
-	lock(p, dir->node, true);
+	lock_begin(p, dir->node, true);
 	if (is_dir || !has_dentry)
 		r = lookup_locked(p, dir, name, &victim);
 	if (!r && is_dir && !victim.dir)
 		r = ENOTDIR;
 	if (!r) {
 		if (is_dir)
-			lock(p, victim.node, true);
+			lock_begin(p, victim.node, true);
 		k = call_new(p, is_dir ? K_RMDIR : K_UNLINK, dir, name);
 		k->changes = true;
 		r = run(k, is_dir ? ns_rmdir : ns_unlink);
 		if (is_dir)
-			unlock(victim.node, true);
+			lock_end(victim.node, true);
 	}
-	unlock(dir->node, true);
+	lock_end(dir->node, true);
 	return r;
 }
 
@@ -441,8 +376,8 @@ int k_rename(struct proc *p, const struct knode *dir, const char *name, const st
 		r = run(k, ns_rename);
 	}
 	if (dir->node != dir2->node)
-		unlock(dir2->node, true);
-	unlock(dir->node, true);
+		lock_end(dir2->node, true);
+	lock_end(dir->node, true);
 	return r;
 }
 
@@ -455,7 +390,7 @@ int k_create(struct proc *p, const struct knode *dir, const char *name, struct k
 
 	if (pause_before(p))
 		return EINTR;
-	lock(p, dir->node, true);
+	lock_begin(p, dir->node, true);
 	r = lookup_locked(p, dir, name, &f->at);
 	if (r == ENOENT) {
 		k = call_new(p, K_CREATE, dir, name);
@@ -472,7 +407,7 @@ int k_create(struct proc *p, const struct knode *dir, const char *name, struct k
 	} else if (!r) {
 		r = EEXIST;
 	}
-	unlock(dir->node, true);
+	lock_end(dir->node, true);
 	return r;
 }
 

@@ -281,6 +281,10 @@ static void round_run(void)
 	settle();
 	model_compare();
 	model_sync();
+	/* What this mount has done, or failed to do, shows at once; what others did, or what was
+	 * interrupted, when the time to live is over. */
+	if (!sim.outsiders && !sim.interrupts && !sim.kills)
+		alone(cmd_verify);
 	sim_clock_advance((int64_t)(sim.ttl_s * 1000) + 61000);
 	alone(cmd_verify);
 	if (uploads_open())

@@ -66,17 +66,17 @@ void model_doubt(struct mpath *m, unsigned why)
 
 void model_version(struct mpath *m, uint64_t hash)
 {
-	if (hash == HASH_ANY || model_had_version(m, hash))
+	if (hash == HASH_ANY || model_had_version(m, hash, SIZE_MAX))
 		return;
 	m->versions = mem_resize(m->versions, m->version_count + 1, sizeof(*m->versions));
 	m->versions[m->version_count++] = hash;
 }
 
-bool model_had_version(const struct mpath *m, uint64_t hash)
+bool model_had_version(const struct mpath *m, uint64_t hash, size_t count)
 {
 	size_t i;
 
-	for (i = 0; i < m->version_count; i++)
+	for (i = 0; i < m->version_count && i < count; i++)
 		if (m->versions[i] == hash)
 			return true;
 	return false;
@@ -118,6 +118,11 @@ static const struct object *file_in_store(const char *path)
 	return store_get(BYTES_STR(key));
 }
 
+bool model_object(const struct mpath *m)
+{
+	return file_in_store(m->path);
+}
+
 const char *model_differs(
 	const struct mpath *m, enum kind kind, uint64_t hash, const struct mpath *src)
 {
@@ -133,7 +138,7 @@ const char *model_differs(
 		return "there is no such object";
 	if (hash != HASH_ANY)
 		return o->hash == hash ? NULL : "the object has other content";
-	if (src && !model_had_version(src, o->hash))
+	if (src && !src->any_version && !model_had_version(src, o->hash, m->src_versions))
 		return "the object is no version of its source";
 	return content_known(o->hash) ? NULL : "the object is a mix";
 }
@@ -218,6 +223,7 @@ void model_sync(void)
 		m->size_bytes = o ? o->len : 0;
 		m->doubt = 0;
 		m->src = NULL;
+		m->any_version = false;
 		model_version(m, m->hash);
 	}
 }

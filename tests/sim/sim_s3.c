@@ -93,7 +93,8 @@ static void fail_retried(struct s3_err *err)
 /* Draws a failure of this attempt, or none. */
 static void draw(struct s3_op *op)
 {
-	if (sim.quiet || !sim.errors)
+	/* A failed abort leaves an upload behind, which is S3's to expire. */
+	if (sim.quiet || !sim.errors || op->kind == OP_ABORT)
 		return;
 	if (op->kind != OP_DELETE && denied(op->kind, op_key(op)))
 		op_set(&op->err, S3_DENIED, EACCES, "AccessDenied");

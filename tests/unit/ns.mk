@@ -4,7 +4,6 @@ ns_tests = \
 	tests/unit/test_bulk_window \
 	tests/unit/test_loop \
 	tests/unit/test_ns_cmd \
-	tests/unit/test_ns_ledger \
 	tests/unit/test_ns_name
 check_PROGRAMS += $(ns_tests)
 TESTS += $(ns_tests)
@@ -25,9 +24,6 @@ tests_unit_test_loop_LDADD = src/util/libutil.a $(CMOCKA_LIBS)
 tests_unit_test_ns_cmd_SOURCES = tests/unit/test_ns_cmd.c
 tests_unit_test_ns_cmd_CPPFLAGS = $(ns_cppflags)
 tests_unit_test_ns_cmd_LDADD = $(ns_ldadd)
-tests_unit_test_ns_ledger_SOURCES = tests/unit/test_ns_ledger.c
-tests_unit_test_ns_ledger_CPPFLAGS = $(ns_cppflags)
-tests_unit_test_ns_ledger_LDADD = $(ns_ldadd)
 tests_unit_test_ns_name_SOURCES = tests/unit/test_ns_name.c
 tests_unit_test_ns_name_CPPFLAGS = $(ns_cppflags)
 tests_unit_test_ns_name_LDADD = $(ns_ldadd)

@@ -12,7 +12,8 @@
 static void add(struct ledger *l, unsigned i, bool deferred)
 {
 	char path[32], key[32];
-	struct ns_failure f = {.what = "copy", .path = path, .walk_id = i % 2 + 1, .deferred = deferred};
+	struct ns_failure f = {
+		.what = "copy", .path = path, .walk_id = i % 2 + 1, .deferred = deferred};
 
 	snprintf(path, sizeof(path), "/d%u/f", i);
 	snprintf(key, sizeof(key), "d%u/f", i);
