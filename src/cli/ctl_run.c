@@ -195,12 +195,13 @@ static char *command_text(char **argv)
 {
 	struct buf b = BUF_INIT(COMMAND_BYTES_MAX);
 
-	for (; *argv; argv++) {
+	/* Beyond the bound it is cut at a word. */
+	for (; *argv && !b.failed; argv++) {
 		buf_adds(&b, *argv);
 		if (argv[1])
 			buf_addc(&b, ' ');
 	}
-	return mem_strdup(buf_str(&b));
+	return b.len ? buf_take(&b) : mem_strdup("");
 }
 
 int ctl_run(char *const *mounts, char **argv)

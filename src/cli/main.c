@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "bulk/bulk.h"
+#include "cli/buckets.h"
 #include "cli/ctl_server.h"
 #include "cli/opts.h"
 #include "cli/process.h"
@@ -30,7 +31,8 @@ struct daemon {
 	struct opts *opts;
 	char *mountpoint; /* real path */
 	struct loop *loop;
-	struct volume volume;
+	struct volume volume; /* or */
+	struct buckets *buckets;
 	struct bulk *bulk;
 	struct ns *ns;
 	struct fs *fs;
@@ -55,14 +57,24 @@ static bool start(struct daemon *d, char *why)
 		snprintf(why, WHY_MAX, "cannot make an event loop: %m");
 		return false;
 	}
-	if (!volume_open(&d->volume, d->loop, o, why) || !volume_check_now(&d->volume, why))
-		return false;
 	d->bulk = bulk_new(d->loop, &o->bulk);
 	d->ns = ns_new(d->loop, d->bulk, &o->ns);
-	volume_begin(&d->volume, d->bulk, d->ns, d->mountpoint);
+	if (o->all_buckets) {
+		d->buckets = buckets_new(d->loop, d->bulk, d->ns, o, d->mountpoint, why);
+		if (!d->buckets)
+			return false;
+		fs.hub = buckets_hub(d->buckets);
+	} else {
+		if (!volume_open(&d->volume, d->loop, o, why) ||
+			!volume_check_now(&d->volume, why))
+			return false;
+		volume_begin(&d->volume, d->bulk, d->ns, d->mountpoint);
+	}
 	d->fs = fs_mount(d->loop, d->ns, d->volume.ns, &fs, why, WHY_MAX);
 	if (!d->fs)
 		return false;
+	if (!d->volume.ns)
+		return true;
 	d->ctl = ctl_new(d->loop,
 		&(struct ctl_mount){.volume = d->volume.ns,
 			.mountpoint = d->mountpoint,
@@ -94,11 +106,13 @@ static int finish(struct daemon *d)
 			(unsigned long long)failures);
 	/* What is still being read is cancelled while those who wait for it can be answered. */
 	s3_client_free(d->volume.client);
+	buckets_close(d->buckets);
 	fs_unmount(d->fs);
 	ctl_free(d->ctl, true);
 	if (d->ns)
 		ns_free(d->ns);
 	bulk_target_free(d->volume.target);
+	buckets_free(d->buckets);
 	if (d->bulk)
 		bulk_free(d->bulk);
 	loop_free(d->loop);

@@ -411,7 +411,9 @@ static void set_source(struct opts *o, const char *source)
 
 static bool set_operand(struct opts *o, const char *word, char *why, size_t why_size)
 {
-	if (!o->bucket) {
+	if (o->all_buckets && !o->mountpoint) {
+		o->mountpoint = mem_strdup(word);
+	} else if (!o->bucket && !o->all_buckets) {
 		set_source(o, word);
 	} else if (!o->mountpoint) {
 		o->mountpoint = mem_strdup(word);
@@ -440,6 +442,8 @@ static bool parse_words(struct opts *o, int argc, char **argv, char *why, size_t
 			o->help = true;
 		else if (!strcmp(w, "-V") || !strcmp(w, "--version"))
 			o->version = true;
+		else if (!strcmp(w, "--all-buckets"))
+			o->all_buckets = true;
 		else if (!strcmp(w, "-f"))
 			o->foreground = true;
 		else if (!strcmp(w, "-d"))
@@ -475,7 +479,12 @@ bool opts_parse(struct opts *o, int argc, char **argv, char *why, size_t why_siz
 		return false;
 	if (o->help || o->version)
 		return true;
-	if (!o->bucket || !*o->bucket) {
+	if (o->all_buckets && !o->bucket) {
+		o->bucket = mem_strdup("");
+		o->prefix = mem_strdup("");
+		o->source = mem_strdup("all-buckets");
+	}
+	if (!o->all_buckets && (!o->bucket || !*o->bucket)) {
 		snprintf(why, why_size, "no bucket given: s3bulkfs [options] BUCKET[:/PREFIX] MOUNTPOINT");
 		return false;
 	}
@@ -505,8 +514,10 @@ void opts_help(void)
 	size_t i;
 
 	printf("Usage: s3bulkfs [options] BUCKET[:/PREFIX] MOUNTPOINT\n"
+	       "       s3bulkfs [options] --all-buckets MOUNTPOINT\n"
 	       "Mounts an S3 bucket, or a prefix of one, on which cp -r and rm -r run at the speed\n"
 	       "of S3's own bulk calls. Unmount with umount(8), or fusermount3 -u.\n\n"
+	       "  --all-buckets          every bucket is a directory of the mount\n"
 	       "  -f                     stay in the foreground, log to stderr\n"
 	       "  -d                     the same, and log each request\n"
 	       "  -r                     read-only, as -o ro\n"

@@ -20,7 +20,8 @@ void process_set_limits(void)
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 	prctl(PR_SET_DUMPABLE, 0);
 #endif
-	/* Few arenas and early trimming: the daemon's memory is what it holds, not what it once held. */
+	/* Few arenas and early trimming: the daemon's memory is what it holds, not what it once
+	 * held. */
 	mallopt(M_ARENA_MAX, 2);
 	mallopt(M_MMAP_THRESHOLD, 256 << 10);
 	mallopt(M_TRIM_THRESHOLD, 1 << 20);

@@ -11,7 +11,8 @@ void process_block_signals(void);
 /* Standard input, output and error become /dev/null. */
 void process_go_silent(void);
 /*
- * Forks a daemon: a session of its own, in "/". Returns its process id, 0 in the daemon, -1 and errno.
+ * Forks a daemon: a session of its own, in "/". Returns its process id, 0 in the daemon, -1 and
+ * errno.
  */
 pid_t process_detach(void);
 

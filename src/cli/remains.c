@@ -1,6 +1,6 @@
 /*
- * A dead mount answers every request with ENOTCONN. The kernel may still have its root's attributes,
- * so stat(2) does not tell: statfs(2) always asks. Any thread.
+ * A dead mount answers every request with ENOTCONN. The kernel may still have its root's
+ * attributes, so stat(2) does not tell: statfs(2) always asks. Any thread.
  */
 #include "cli/remains.h"
 
@@ -37,8 +37,7 @@ static char *real_path(const char *path)
 		*slash = '\0';
 	dir = realpath(!slash ? "." : slash == copy ? "/" : copy, NULL);
 	if (dir)
-		full = mem_printf("%s/%s", strcmp(dir, "/") ? dir : "",
-			slash ? slash + 1 : copy);
+		full = mem_printf("%s/%s", strcmp(dir, "/") ? dir : "", slash ? slash + 1 : copy);
 	free(dir);
 	free(copy);
 	return full;
@@ -52,7 +51,7 @@ static bool same_path(const char *escaped, const char *path)
 
 		if (c == '\\' && escaped[0] && escaped[1] && escaped[2]) {
 			c = (char)((escaped[0] - '0') << 6 | (escaped[1] - '0') << 3 |
-				(escaped[2] - '0'));
+				   (escaped[2] - '0'));
 			escaped += 3;
 		}
 		if (c != *path)

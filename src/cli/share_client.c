@@ -1,7 +1,7 @@
 /*
- * The mounting command's side of a shared daemon: finds it or starts it, hands over settings and mount
- * point, waits for the word. The lock is held until the daemon has said welcome: before that it could
- * be about to end. Main thread.
+ * The mounting command's side of a shared daemon: finds it or starts it, hands over settings and
+ * mount point, waits for the word. The lock is held until the daemon has said welcome: before that
+ * it could be about to end. Main thread.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -37,7 +37,7 @@ struct meeting {
 bool share_possible(const struct opts *o)
 {
 	return !geteuid() && !o->foreground && !o->own_daemon && !o->all_buckets &&
-		!o->own_superblock;
+	       !o->own_superblock;
 }
 
 static bool open_lock(struct meeting *m)
@@ -169,8 +169,9 @@ static int meet(struct meeting *m, char *answer, char text[WHY_MAX])
 			return fd;
 		if (fd >= 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
 			close(fd);
-			snprintf(text, WHY_MAX, "the daemon of the other mounts does not answer; "
-						"-o private mounts without it");
+			snprintf(text, WHY_MAX,
+				"the daemon of the other mounts does not answer; "
+				"-o private mounts without it");
 			*answer = SHARE_FAILED;
 			return -1;
 		}
@@ -198,7 +199,8 @@ static char hear_out(struct meeting *m, int fd, char text[WHY_MAX])
 		return 0;
 	answer = receive(fd, text);
 	if (!answer) {
-		snprintf(text, WHY_MAX, "the daemon has ended before the mount worked; its log says why");
+		snprintf(text, WHY_MAX,
+			"the daemon has ended before the mount worked; its log says why");
 		answer = SHARE_FAILED;
 	}
 	return answer;

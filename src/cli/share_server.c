@@ -1,7 +1,7 @@
 /*
- * The shared daemon: one name space and one superblock for all mounts that were handed to it. A mount
- * is checked, attached, served, and, when it was unmounted, ended once nothing of it is pending and
- * the kernel has forgotten it. The last one ends the daemon. Core thread.
+ * The shared daemon: one name space and one superblock for all mounts that were handed to it. A
+ * mount is checked, attached, served, and, when it was unmounted, ended once nothing of it is
+ * pending and the kernel has forgotten it. The last one ends the daemon. Core thread.
  *
  *   CHECKING -> ATTACHING -> MOUNTED -> LEAVING -> (freed)
  */
@@ -28,6 +28,7 @@
 
 #define CONNS_MAX 128
 #define TICK_MS 20
+#define LET_GO_TICKS 25
 #define FIRST_WAIT_MS 30000 /* for who has started us */
 
 struct share;
@@ -50,7 +51,8 @@ struct mount {
 	int mountpoint_fd; /* -1 once it was handed on */
 	char *mountpoint;
 	enum mount_state state;
-	bool attached; /* it is in the session's list */
+	bool attached;  /* it is in the session's list */
+	unsigned ticks; /* since it is leaving */
 	LIST_ENTRY(mount) link;
 };
 
@@ -65,9 +67,9 @@ struct share {
 	unsigned conn_count;
 	LIST_HEAD(, mount) mounts;
 	struct loop_timer tick;
-	bool ending;	 /* a signal came: everything is to be unmounted */
-	bool detaching;	 /* that is under way */
-	bool detached;	 /* and is done */
+	bool ending;    /* a signal came: everything is to be unmounted */
+	bool detaching; /* that is under way */
+	bool detached;  /* and is done */
 };
 
 static void tick_soon(struct share *s)
@@ -164,11 +166,10 @@ static void mount_attached(void *ctx, int errnum, const char *step)
 		return;
 	}
 	m->state = MOUNT_MOUNTED;
-	m->ctl = ctl_new(m->share->loop,
-		&(struct ctl_mount){.volume = m->volume.ns,
-			.mountpoint = m->mountpoint,
-			.source = m->opts.source,
-			.read_only = m->opts.ns.read_only});
+	m->ctl = ctl_new(m->share->loop, &(struct ctl_mount){.volume = m->volume.ns,
+						 .mountpoint = m->mountpoint,
+						 .source = m->opts.source,
+						 .read_only = m->opts.ns.read_only});
 	log_info("%s is mounted on %s", m->opts.source, m->mountpoint);
 	answer(m, SHARE_MOUNTED, "");
 }
@@ -262,7 +263,7 @@ static bool same_namespace(pid_t pid)
 
 	snprintf(path, sizeof(path), "/proc/%d/ns/mnt", (int)pid);
 	return !stat("/proc/self/ns/mnt", &ours) && !stat(path, &theirs) &&
-		ours.st_ino == theirs.st_ino && ours.st_dev == theirs.st_dev;
+	       ours.st_ino == theirs.st_ino && ours.st_dev == theirs.st_dev;
 }
 
 static bool peer_is_good(int fd)
@@ -271,7 +272,7 @@ static bool peer_is_good(int fd)
 	socklen_t len = sizeof(peer);
 
 	return !getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) && peer.uid == geteuid() &&
-		same_namespace(peer.pid);
+	       same_namespace(peer.pid);
 }
 
 /* One message and the descriptor that comes with it (-1: none). */
@@ -352,7 +353,7 @@ static void listener_ready(struct loop_fd *listener)
 
 /* ---- the end ---- */
 
-static bool may_be_freed(const struct mount *m)
+static bool may_be_freed(struct mount *m)
 {
 	struct s3_stats stats;
 
@@ -364,7 +365,12 @@ static bool may_be_freed(const struct mount *m)
 	if (m->share->detached)
 		return true;
 	s3_client_stats(m->volume.client, &stats);
-	return ns_volume_forgotten(m->volume.ns) && !stats.in_flight;
+	if (ns_volume_forgotten(m->volume.ns))
+		return !stats.in_flight;
+	/* What was open at a lazy unmount, the kernel keeps in its caches when it is closed. */
+	if (++m->ticks % LET_GO_TICKS == 0)
+		ns_volume_let_go(m->volume.ns);
+	return false;
 }
 
 static void all_detached(void *ctx)
@@ -427,9 +433,8 @@ static void tick(struct loop_timer *timer)
 				s->detached = true;
 		}
 	}
-	if ((s->detached && ns_idle(s->ns)) ||
-		(LIST_EMPTY(&s->mounts) && LIST_EMPTY(&s->conns) && !anybody_at_the_door(s) &&
-			close_door(s)))
+	if ((s->detached && ns_idle(s->ns)) || (LIST_EMPTY(&s->mounts) && LIST_EMPTY(&s->conns) &&
+						       !anybody_at_the_door(s) && close_door(s)))
 		loop_stop(s->loop);
 	else if (leaving || (LIST_EMPTY(&s->mounts) && LIST_EMPTY(&s->conns)))
 		tick_soon(s);

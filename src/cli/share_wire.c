@@ -1,7 +1,7 @@
 /*
- * Settings as a message: the numbers of struct opts as they are in memory, then its strings. That is
- * only good between two processes of one program, which the message begins with the proof of. Any
- * thread.
+ * Settings as a message: the numbers of struct opts as they are in memory, then its strings. That
+ * is only good between two processes of one program, which the message begins with the proof of.
+ * Any thread.
  */
 #include "cli/share.h"
 

@@ -1,6 +1,6 @@
 /*
- * A volume: see volume.h. It owns its client, target and name space part; its settings are borrowed.
- * Core thread.
+ * A volume: see volume.h. It owns its client, target and name space part; its settings are
+ * borrowed. Core thread.
  */
 #include "cli/volume.h"
 
@@ -22,7 +22,8 @@ static void explain(const struct volume *v, const struct s3_err *e, char *why)
 			bucket, endpoint, text);
 	else if (!strcmp(e->code, "AccessDenied"))
 		snprintf(why, WHY_MAX,
-			"these credentials may not list bucket '%s' at %s (%s); s3:ListBucket is needed",
+			"these credentials may not list bucket '%s' at %s (%s); s3:ListBucket is "
+			"needed",
 			bucket, endpoint, text);
 	else if (e->cls == S3_DENIED)
 		snprintf(why, WHY_MAX,

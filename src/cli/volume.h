@@ -1,5 +1,6 @@
 /*
- * One bucket, or a prefix of one, as a mount has it: its client, its window, its names. Core thread.
+ * One bucket, or a prefix of one, as a mount has it: its client, its window, its names. Core
+ * thread.
  */
 #ifndef CLI_VOLUME_H
 #define CLI_VOLUME_H
@@ -28,16 +29,14 @@ struct volume {
 };
 
 /* Makes the client; false with one sentence in `why` (WHY_MAX bytes). */
-bool volume_open(
-	struct volume *volume, struct loop *loop, const struct opts *opts, char *why);
-/* Can the bucket be listed? `checked` runs later, once: with NULL, or a sentence that says why not. */
-void volume_check(
-	struct volume *volume, void (*checked)(void *ctx, const char *why), void *ctx);
+bool volume_open(struct volume *volume, struct loop *loop, const struct opts *opts, char *why);
+/* Can the bucket be listed? `checked` runs later, once: with NULL, or a sentence that says why not.
+ */
+void volume_check(struct volume *volume, void (*checked)(void *ctx, const char *why), void *ctx);
 /* The same, running the loop until it is known: when nothing else is served yet. */
 bool volume_check_now(struct volume *volume, char *why);
 /* Its place in the name space. */
-void volume_begin(
-	struct volume *volume, struct bulk *bulk, struct ns *ns, const char *mountpoint);
+void volume_begin(struct volume *volume, struct bulk *bulk, struct ns *ns, const char *mountpoint);
 /* Nothing of it is pending and the kernel has forgotten it: frees all. Not from a completion. */
 void volume_end(struct volume *volume);
 

@@ -1,7 +1,8 @@
 /*
- * Who may do what, where the kernel leaves it to us: in a superblock that several mounts share it lets
- * everyone in, and it does not check mode bits (that would cost a GETATTR of the directory for every
- * file made in it). The decision is the name space's; this says what each request needs. Core thread.
+ * Who may do what, where the kernel leaves it to us: in a superblock that several mounts share it
+ * lets everyone in, and it does not check mode bits (that would cost a GETATTR of the directory for
+ * every file made in it). The decision is the name space's; this says what each request needs. Core
+ * thread.
  */
 #include <errno.h>
 #include <stdlib.h>

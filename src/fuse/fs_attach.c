@@ -1,8 +1,8 @@
 /*
  * Mounting and unmounting the volumes of one superblock. The kernel asks the core thread about a
- * volume while it is attached, and path names may lead through mounts of ours, so a thread of its own
- * does that work; jobs come back by loop_post. The core thread watches the mount table for what was
- * unmounted (proc(5), /proc/pid/mountinfo: EPOLLPRI when it has changed).
+ * volume while it is attached, and path names may lead through mounts of ours, so a thread of its
+ * own does that work; jobs come back by loop_post. The core thread watches the mount table for what
+ * was unmounted (proc(5), /proc/pid/mountinfo: EPOLLPRI when it has changed).
  *
  * A mount point is attached through a mount made for it from the same /dev/fuse descriptor, which
  * gives the existing superblock: so the mount table shows each with its own source.
@@ -42,7 +42,7 @@ struct attached {
 struct job {
 	struct loop_task task;
 	struct attacher *attacher;
-	struct attached *what; /* to attach; NULL: detach everything */
+	struct attached *what;   /* to attach; NULL: detach everything */
 	void (*done)(void *ctx); /* of a detach */
 	void *ctx;
 	int errnum;
@@ -52,9 +52,9 @@ struct job {
 
 struct attacher {
 	struct fs *fs;
-	int base_fd;	/* the detached mount that keeps the superblock */
-	int device_fd;	/* /dev/fuse, the session's */
-	dev_t device;	/* of the superblock; 0 until the first attachment; thread, then core */
+	int base_fd;   /* the detached mount that keeps the superblock */
+	int device_fd; /* /dev/fuse, the session's */
+	dev_t device;  /* of the superblock; 0 until the first attachment; thread, then core */
 	int mountinfo_fd;
 	struct loop_fd changed; /* an epoll of its own: mountinfo is always readable */
 	uint64_t last_number;
@@ -178,7 +178,8 @@ static void unescape(const char *from, char *to)
 {
 	for (; *from; from++) {
 		if (from[0] == '\\' && from[1] && from[2] && from[3]) {
-			*to++ = (char)((from[1] - '0') << 6 | (from[2] - '0') << 3 | (from[3] - '0'));
+			*to++ = (char)((from[1] - '0') << 6 | (from[2] - '0') << 3 |
+				       (from[3] - '0'));
 			from += 3;
 		} else {
 			*to++ = *from;
@@ -257,7 +258,8 @@ static void note_seen(struct attacher *a, const char *root, const char *point)
 	struct attached *t;
 
 	(void)point;
-	LIST_FOREACH (t, &a->list, link) {
+	LIST_FOREACH(t, &a->list, link)
+	{
 		size_t n = strlen(t->name);
 
 		if (root[0] == '/' && !strncmp(root + 1, t->name, n) &&
@@ -270,9 +272,9 @@ static struct attached *first_gone(struct attacher *a)
 {
 	struct attached *t;
 
-	LIST_FOREACH (t, &a->list, link)
-		if (t->state == STATE_ATTACHED && !t->seen)
-			return t;
+	LIST_FOREACH(t, &a->list, link)
+	if (t->state == STATE_ATTACHED && !t->seen)
+		return t;
 	return NULL;
 }
 
@@ -280,8 +282,8 @@ static void look_for_gone(struct attacher *a)
 {
 	struct attached *t;
 
-	LIST_FOREACH (t, &a->list, link)
-		t->seen = false;
+	LIST_FOREACH(t, &a->list, link)
+	t->seen = false;
 	each_mount(a, a->mountinfo_fd, note_seen);
 	while ((t = first_gone(a))) {
 		t->state = STATE_GONE;
@@ -293,8 +295,7 @@ static void look_for_gone(struct attacher *a)
 
 static void mounts_changed(struct loop_fd *fd)
 {
-	struct attacher *a =
-		(struct attacher *)((char *)fd - offsetof(struct attacher, changed));
+	struct attacher *a = (struct attacher *)((char *)fd - offsetof(struct attacher, changed));
 	struct epoll_event event;
 
 	/* Asking is what tells it: the loop's own epoll may have asked already. */
@@ -357,20 +358,20 @@ void fs_drop(struct fs *fs, struct ns_volume *v)
 {
 	struct attached *t;
 
-	LIST_FOREACH (t, &fs->attacher->list, link)
-		if (t->config.volume == v) {
-			attached_free(t);
-			return;
-		}
+	LIST_FOREACH(t, &fs->attacher->list, link)
+	if (t->config.volume == v) {
+		attached_free(t);
+		return;
+	}
 }
 
 struct ns_volume *attacher_find(const struct attacher *a, const char *name, pid_t tid)
 {
 	struct attached *t;
 
-	LIST_FOREACH (t, &a->list, link)
-		if (t->state == STATE_ATTACHING && tid == a->tid && !strcmp(t->name, name))
-			return t->config.volume;
+	LIST_FOREACH(t, &a->list, link)
+	if (t->state == STATE_ATTACHING && tid == a->tid && !strcmp(t->name, name))
+		return t->config.volume;
 	return NULL;
 }
 
@@ -379,11 +380,10 @@ static bool watch_mounts(struct attacher *a)
 	struct epoll_event event = {.events = EPOLLPRI};
 
 	a->mountinfo_fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
-	a->changed = (struct loop_fd){
-		.ready = mounts_changed, .fd = epoll_create1(EPOLL_CLOEXEC)};
+	a->changed = (struct loop_fd){.ready = mounts_changed, .fd = epoll_create1(EPOLL_CLOEXEC)};
 	return a->mountinfo_fd >= 0 && a->changed.fd >= 0 &&
-		!epoll_ctl(a->changed.fd, EPOLL_CTL_ADD, a->mountinfo_fd, &event) &&
-		!loop_fd_add(a->fs->loop, &a->changed);
+	       !epoll_ctl(a->changed.fd, EPOLL_CTL_ADD, a->mountinfo_fd, &event) &&
+	       !loop_fd_add(a->fs->loop, &a->changed);
 }
 
 static bool start_thread(struct attacher *a)

@@ -1,7 +1,7 @@
 /*
  * Inode 1 when it is a directory of volumes. With a hub it is the root of a mount of all buckets:
- * names come and go in S3 only. Without one it is the hidden root of a shared superblock: nobody but
- * the thread that attaches a volume finds anything in it. Core thread.
+ * names come and go in S3 only. Without one it is the hidden root of a shared superblock: nobody
+ * but the thread that attaches a volume finds anything in it. Core thread.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -10,7 +10,7 @@
 #include "fuse/fs_int.h"
 
 #define HUB_INO ((uint64_t)1 << 62) /* the name space counts from 1 */
-#define COOKIE_FIRST 3		    /* behind the two dots */
+#define COOKIE_FIRST 3              /* behind the two dots */
 
 static const struct fs *fs_of(const struct ns_call *c)
 {
@@ -37,7 +37,6 @@ static void found(struct ns_call *c, struct ns_volume *v)
 	}
 	c->node = ns_root(v);
 	ns_lookup_root(c);
-	return;
 }
 
 /* ---- visible: names are brought up to date first ---- */
@@ -119,4 +118,15 @@ void fs_hub_start(struct fs_req *r, void (*start)(struct ns_call *))
 	} else {
 		c->reply(c, EACCES);
 	}
+}
+
+int fs_hub_use(const struct fs_req *r)
+{
+	const struct fs_hub *hub = fs_of(&r->call)->hub;
+	struct ns_volume *v;
+
+	if (!hub || !r->call.node)
+		return 0;
+	v = ns_volume_of(r->call.node);
+	return ns_volume_connected(v) ? 0 : hub->use(hub->ctx, v);
 }

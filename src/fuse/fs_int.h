@@ -72,6 +72,7 @@ bool fs_fill(struct ns_call *call, const char *name, struct node *node, const st
 int fs_permit(const struct fs_req *r);
 /* fs_hub.c: requests about inode 1 when it is a directory of volumes */
 void fs_hub_start(struct fs_req *r, void (*start)(struct ns_call *call));
+int fs_hub_use(const struct fs_req *r); /* connects the volume: 0, or a positive errno */
 void fs_start_access(struct ns_call *call); /* replies 0: fs_permit has decided */
 
 /* fs_attach.c */

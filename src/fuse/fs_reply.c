@@ -158,6 +158,8 @@ void fs_start(struct fs_req *r, void (*start)(struct ns_call *call))
 	bool answered = false;
 	int errnum = fs_permit(r);
 
+	if (!errnum && start != ns_getattr)
+		errnum = fs_hub_use(r);
 	r->answered = &answered;
 	if (errnum)
 		r->call.reply(&r->call, errnum);

@@ -159,6 +159,16 @@ bool ns_volume_forgotten(const struct ns_volume *v)
 		!file_handles_of(v);
 }
 
+void ns_volume_let_go(struct ns_volume *v)
+{
+	const struct dir *d = v->root->u.dir;
+	size_t i;
+
+	for (i = 0; v->ns->stale && i < d->kid_count; i++)
+		if (d->kids[i] && d->kids[i]->lookups)
+			v->ns->stale(v->ns->stale_ctx, v->root, d->kids[i]->name, d->kids[i]);
+}
+
 void ns_volume_free(struct ns_volume *v)
 {
 	struct ns *ns = v->ns;

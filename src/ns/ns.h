@@ -117,6 +117,8 @@ struct ns_volume *ns_volume_of(const struct node *node);
  */
 bool ns_volume_pending(const struct ns_volume *volume);
 bool ns_volume_forgotten(const struct ns_volume *volume);
+/* Asks the kernel (ns_on_stale) to forget what is in the volume's root: nobody can get there. */
+void ns_volume_let_go(struct ns_volume *volume);
 void ns_volume_free(struct ns_volume *volume);
 /*
  * True when nothing is pending any more. `ns_drain` sends all that waits; the caller runs the loop

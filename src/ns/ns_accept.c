@@ -119,6 +119,9 @@ static void done(struct bulk_op *op, const struct s3_err *err)
 	ns->accepted--;
 	if (a->walk)
 		walk_settled(a->walk, a, err);
+	/* Who asked for it was interrupted, and does not know how it ended: S3 does. */
+	if (!a->deferred && TAILQ_EMPTY(&a->waiters) && a->node->parent)
+		dir_changed(a->node->parent);
 	TAILQ_FOREACH (c, &a->waiters, link)
 		c->errnum = err->errnum;
 	wake(&a->waiters);

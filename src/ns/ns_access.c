@@ -13,8 +13,8 @@ static bool allowed(const struct stat *st, const struct ns_who *who, unsigned ma
 
 	if (who->uid == st->st_uid)
 		bits = st->st_mode >> 6 & 7;
-	else if (who->gid == st->st_gid || ((bits ^ (st->st_mode >> 3 & 7)) & mask &&
-			 who->has_group(who->ctx, st->st_gid)))
+	else if (who->gid == st->st_gid ||
+		 ((bits ^ (st->st_mode >> 3 & 7)) & mask && who->has_group(who->ctx, st->st_gid)))
 		bits = st->st_mode >> 3 & 7;
 	return (bits & mask) == mask;
 }

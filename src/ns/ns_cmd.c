@@ -21,6 +21,8 @@ static const char *const cp_longs[] = {"--recursive", "--force", "--verbose", "-
 	"--remove-destination", "--archive", "--preserve", NULL};
 static const char *const cp_longs_arg[] = {"--target-directory", NULL};
 static const char *const cp_longs_eq[] = {"--preserve", "--no-preserve", NULL};
+static const char *const mv_longs[] = {"--force", "--verbose", "--no-target-directory",
+	"--strip-trailing-slashes", NULL};
 static const char *const rm_longs[] = {
 	"--recursive", "--force", "--verbose", "--dir", "--preserve-root", NULL};
 static const char *const none[] = {NULL};
@@ -28,6 +30,7 @@ static const char *const none[] = {NULL};
 static const struct command_rule rules[] = {
 	{"cp", COMMAND_COPY, "rRfvPdTHLap", "t", cp_longs, cp_longs_arg,
 		cp_longs_eq, true},
+	{"mv", COMMAND_MOVE, "fvT", "t", mv_longs, cp_longs_arg, none, true},
 	{"rm", COMMAND_REMOVE, "rRfvd", "", rm_longs, none, none, false},
 };
 

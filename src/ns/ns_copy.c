@@ -1,8 +1,8 @@
 /*
  * copy_file_range: a range of an object becomes what a file consists of; close(2) then copies it in
- * S3. Between two volumes S3 may not be able to do so (another account, another server behind the same
- * name), which only trying shows: the first copy of each pair of volumes is made at once, and when S3
- * refuses it the kernel is told to copy by itself. Core thread only.
+ * S3. Between two volumes S3 may not be able to do so (another account, another server behind the
+ * same name), which only trying shows: the first copy of each pair of volumes is made at once, and
+ * when S3 refuses it the kernel is told to copy by itself. Core thread only.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -108,7 +108,7 @@ bool volume_copies_from(const struct ns_volume *to, const struct ns_volume *from
 static bool refuses(const struct s3_err *err)
 {
 	return err->cls == S3_DENIED || err->cls == S3_INVALID || err->cls == S3_FAILED ||
-		(err->cls == S3_NOT_FOUND && !strcmp(err->code, "NoSuchBucket"));
+	       (err->cls == S3_NOT_FOUND && !strcmp(err->code, "NoSuchBucket"));
 }
 
 static void first_settled(struct accepted *a, const struct s3_err *err)
@@ -121,7 +121,8 @@ static void first_settled(struct accepted *a, const struct s3_err *err)
 		pair_set(n->volume, a->source->volume, PAIR_COPIES);
 	else if (refuses(err)) {
 		pair_set(n->volume, a->source->volume, PAIR_REFUSED);
-		log_info("S3 does not copy from bucket %s to bucket %s (%s): data goes through here",
+		log_info(
+			"S3 does not copy from bucket %s to bucket %s (%s): data goes through here",
 			s3_client_bucket(a->source->volume->client),
 			s3_client_bucket(n->volume->client), s3_err_text(err, text, sizeof(text)));
 	}
@@ -177,11 +178,12 @@ static void copy_first(struct ns_call *c, struct node *from, struct node *to)
 
 /* ---- the call ---- */
 
-/* Can the range be what the file begins with, or goes on with? The rest the kernel copies itself. */
+/* Can the range be what the file begins with, or goes on with? The rest the kernel copies itself.
+ */
 static bool fits(const struct ns_call *c, const struct node *from, const struct content *ct)
 {
-	if (from == ct->node || node_has_writer(from) || from->pending || ct->flushing ||
-		ct->own || ct->used || ct->part_count || c->offset != c->offset2 ||
+	if (from == ct->node || node_has_writer(from) || from->pending || ct->flushing || ct->own ||
+		ct->used || ct->part_count || c->offset != c->offset2 ||
 		c->offset2 != ct->size_bytes)
 		return false;
 	if (!ct->base)

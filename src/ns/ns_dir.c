@@ -308,6 +308,7 @@ void ns_mkdir(struct ns_call *c)
 	int r = name_check(c, c->name);
 	struct node *n, *old;
 
+	walk_turns_to_copy(w);
 	if (r || c->node->volume->config.read_only) {
 		c->reply(c, r ? r : EROFS);
 		return;
@@ -370,6 +371,13 @@ static void rmdir_over(struct ns_call *c)
 		n->leaving = true;
 		if (walk_barrier(w, c, rmdir_over, &errnum))
 			return;
+		/* Another command may be removing in here, too: what it has left decides. */
+		if (!errnum && n->u.dir->pending) {
+			wait_node(c, n, rmdir_over);
+			return;
+		}
+		if (!errnum && !n->unsent && !n->u.dir->complete)
+			errnum = ENOTEMPTY;
 		walk_passed_end(w);
 	}
 	n->leaving = false;
@@ -448,7 +456,7 @@ static void rmdir_go(struct ns_call *c)
 		return;
 	}
 	d = n->u.dir;
-	if (accept_full(c, rmdir_go))
+	if (accept_full(c, rmdir_go) || walk_turns_to_remove(w, c, rmdir_go))
 		return;
 	fresh = dir_is_fresh(n, c);
 	if (d->kid_live && fresh) {

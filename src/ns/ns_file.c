@@ -102,6 +102,7 @@ void ns_create(struct ns_call *c)
 		c->reply(c, r);
 		return;
 	}
+	walk_turns_to_copy(walk_known(c->node->volume->ns, c));
 	n = node_add(c->node, BYTES_STR(c->name), NODE_FILE);
 	n->mtime_ms = clk_wall_ms();
 	n->checked_ms = clk_mono_ms();

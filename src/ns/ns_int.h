@@ -315,6 +315,15 @@ void walk_settled(struct walk *w, const struct accepted *a, const struct s3_err 
 bool walk_barrier(
 	struct walk *w, struct ns_call *c, void (*resume)(struct ns_call *), int *errnum);
 int walk_take_failure(struct walk *w); /* its first failure, reported by this; 0: none; or w NULL */
+/*
+ * A mv that the kernel could not rename copies and then removes, argument by argument. Before it
+ * removes, all its copies must be confirmed (contract C9): true: the call was parked, or answered
+ * with why not. And back, when it makes something again.
+ */
+bool walk_turns_to_remove(struct walk *w, struct ns_call *c, void (*resume)(struct ns_call *));
+void walk_turns_to_copy(struct walk *w);
+void walk_moves_tree(struct walk *w); /* a mv could not rename a directory; or NULL, or no mv */
+bool walk_is_tree_move(const struct walk *w); /* false for NULL */
 void walk_keep_failure(struct walk *w, int errnum); /* what was reported is to be reported again */
 void walk_passed_end(struct walk *w); /* what the walk still does is strict */
 void walk_opened(struct walk *w, struct node *source); /* opened for reading, or about to be */
@@ -356,7 +365,7 @@ pid_t procstat_tgid(pid_t tid);	  /* 0: it is gone */
 bool procstat_command(pid_t tid, char name[64]);
 
 /* ns_cmd.c: what a command line is about to do; pure */
-enum command_kind { COMMAND_OTHER, COMMAND_COPY, COMMAND_REMOVE, COMMAND_RUN };
+enum command_kind { COMMAND_OTHER, COMMAND_COPY, COMMAND_REMOVE, COMMAND_MOVE, COMMAND_RUN };
 struct command {
 	enum command_kind kind;
 	const char *last; /* the last source or argument, in argv */

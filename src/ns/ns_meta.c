@@ -235,7 +235,7 @@ static void set_dir(struct ns_call *c)
 	struct node *n = c->node;
 	struct walk *w = walk_known(n->volume->ns, c);
 
-	if (walk_is_copy(w) && walk_is_open(w)) {
+	if (walk_is_run(w) || (walk_is_copy(w) && walk_is_open(w))) {
 		/* The walk writes the marker at its end, once for all that is set. */
 		walk_note_dir(w, n);
 		set_done(c);

@@ -178,6 +178,8 @@ void ns_unlink(struct ns_call *c)
 	if (accept_full(c, ns_unlink))
 		return;
 	w = walk_of(c->node->volume, c);
+	if (walk_turns_to_remove(w, c, ns_unlink))
+		return;
 	c->errnum = 0;
 	if ((walk_is_remove(w) || walk_is_run(w)) && walk_defers(w, WALK_DELETE))
 		unlink_deferred(c, n, w);
@@ -271,7 +273,8 @@ void ns_rename(struct ns_call *c)
 		r = EINVAL;
 	else if (to && (c->flags & RENAME_NOREPLACE))
 		r = EEXIST;
-	else if (n->volume != c->parent2->volume)
+	else if (n->volume != c->parent2->volume ||
+		(n->kind == NODE_FILE && walk_is_tree_move(walk_known(n->volume->ns, c))))
 		r = EXDEV; /* mv then walks through the fast copy and the batched delete */
 	else if (n->kind == NODE_DIR) {
 		rename_dir(c);

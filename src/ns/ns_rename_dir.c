@@ -58,6 +58,9 @@ static void job_free(struct rename_job *j)
 static void over(struct ns_call *c)
 {
 	c->work = NULL;
+	/* mv tries each file of the tree by itself then: in bulk it is better off. */
+	if (c->errnum == EXDEV)
+		walk_moves_tree(walk_of(c->node->volume, c));
 	c->reply(c, c->errnum);
 }
 

@@ -37,7 +37,8 @@ struct walk {
 	struct ns *ns;
 	struct ns_volume *volume;
 	struct loop_fd pidfd;
-	enum command_kind kind;
+	enum command_kind kind; /* of a move: what it does now */
+	bool moves, moves_tree;
 	char *command; /* its name, for messages */
 	char *last;    /* path in the mount of the last source or argument */
 	const char *last_name;
@@ -280,7 +281,8 @@ static struct walk *walk_new(struct ns_volume *v, pid_t tgid, const struct comma
 	w->ns = v->ns;
 	w->volume = v;
 	w->tgid = tgid;
-	w->kind = cmd->kind;
+	w->moves = cmd->kind == COMMAND_MOVE;
+	w->kind = w->moves ? COMMAND_COPY : cmd->kind;
 	w->command = mem_strdup(strrchr(exe, '/') + 1);
 	w->last = last;
 	w->last_name = strrchr(last, '/') + 1;
@@ -418,6 +420,45 @@ bool walk_barrier(
 	*errnum = w->failed_errnum;
 	w->failed_errnum = 0;
 	return false;
+}
+
+bool walk_turns_to_remove(struct walk *w, struct ns_call *c, void (*resume)(struct ns_call *))
+{
+	int errnum;
+
+	if (!w || !w->moves || w->kind == COMMAND_REMOVE)
+		return false;
+	if (walk_barrier(w, c, resume, &errnum))
+		return true;
+	if (errnum) {
+		/* Nothing of the source goes: mv is told so at each name. */
+		walk_keep_failure(w, errnum);
+		c->reply(c, errnum);
+		return true;
+	}
+	w->kind = COMMAND_REMOVE;
+	w->passed_end = false;
+	return false;
+}
+
+void walk_moves_tree(struct walk *w)
+{
+	if (w && w->moves)
+		w->moves_tree = true;
+}
+
+bool walk_is_tree_move(const struct walk *w)
+{
+	return w && w->moves_tree;
+}
+
+void walk_turns_to_copy(struct walk *w)
+{
+	if (!w || !w->moves || w->kind == COMMAND_COPY)
+		return;
+	w->kind = COMMAND_COPY;
+	w->passed_end = false;
+	chain_cut(w, 0);
 }
 
 void walk_keep_failure(struct walk *w, int errnum)
@@ -608,7 +649,7 @@ static void drop_settled_dirs(struct walk *w)
 		struct node *n = w->dirs[i];
 
 		if ((kept && w->dirs[kept - 1] == n) || !n->live ||
-			(!n->unsent && n->u.dir->kid_live))
+			(!n->unsent && n->u.dir->kid_live && !(n->meta && n->meta->unsaved)))
 			dir_unkeep(n);
 		else
 			w->dirs[kept++] = n;
@@ -625,7 +666,7 @@ void walk_note_dir(struct walk *w, struct node *dir)
 {
 	if (w->dir_count && w->dirs[w->dir_count - 1] == dir)
 		return;
-	if (w->dir_count == w->dir_cap && w->kind == COMMAND_RUN)
+	if (w->dir_count && w->dir_count == w->dir_cap && w->kind == COMMAND_RUN)
 		drop_settled_dirs(w);
 	if (w->dir_count == w->dir_cap) {
 		w->dir_cap = w->dir_cap ? w->dir_cap * 2 : 16;

@@ -4,6 +4,7 @@ src_s3_libs3_a_SOURCES = \
 	src/s3/s3.h \
 	src/s3/s3_addr.c src/s3/s3_addr.h \
 	src/s3/s3_attempt.c \
+	src/s3/s3_buckets.c \
 	src/s3/s3_client.c \
 	src/s3/s3_conf.c src/s3/s3_conf.h \
 	src/s3/s3_copy.c \
@@ -20,6 +21,7 @@ src_s3_libs3_a_SOURCES = \
 	src/s3/s3_sign.c src/s3/s3_sign.h \
 	src/s3/s3_uri.c src/s3/s3_uri.h \
 	src/s3/s3_xml.h \
+	src/s3/s3_xml_buckets.c \
 	src/s3/s3_xml_build.c \
 	src/s3/s3_xml_list.c \
 	src/s3/s3_xml_reply.c \

@@ -83,7 +83,13 @@ struct s3_config {
 	const char *region;	   /* option; else AWS_REGION, AWS_DEFAULT_REGION, the profile, us-east-1 */
 	const char *profile;	   /* option; else AWS_PROFILE, "default" */
 	const char *ca_bundle;	   /* option; else AWS_CA_BUNDLE, the profile, libcurl's default */
-	enum { S3_ADDRESS_AUTO, S3_ADDRESS_PATH, S3_ADDRESS_VIRTUAL } addressing;
+	/* SERVICE: no bucket, for s3_list_buckets only. */
+	enum {
+		S3_ADDRESS_AUTO,
+		S3_ADDRESS_PATH,
+		S3_ADDRESS_VIRTUAL,
+		S3_ADDRESS_SERVICE
+	} addressing;
 	bool no_sign_request;	   /* send requests unsigned */
 	unsigned io_threads;	   /* 0: by the number of processors */
 	unsigned connections_max;  /* kept open at once; 0: 1024 */
@@ -185,6 +191,19 @@ struct s3_list_page {
 typedef void s3_list_fn(void *ctx, const struct s3_err *err, const struct s3_list_page *page);
 struct s3_op *s3_list(struct s3_client *c, const struct s3_list_params *params, unsigned flags,
 	s3_list_fn *done, void *ctx);
+
+/*
+ * -- ListBuckets -- of a client with S3_ADDRESS_SERVICE. `token` of the page before; ptr NULL: none. The
+ * page's next_token is empty at the end.
+ */
+struct s3_bucket_page {
+	const struct bytes *names;
+	size_t count;
+	struct bytes next_token;
+};
+typedef void s3_buckets_fn(void *ctx, const struct s3_err *err, const struct s3_bucket_page *page);
+struct s3_op *s3_list_buckets(struct s3_client *c, struct bytes token, unsigned flags,
+	s3_buckets_fn *done, void *ctx);
 
 /* -- HeadObject -- */
 struct s3_object {

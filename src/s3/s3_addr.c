@@ -199,7 +199,10 @@ static void fill(struct s3_addr *addr, const struct parts *parts, const char *bu
 	if (parts->port && parts->port != default_port)
 		snprintf(port, sizeof(port), ":%u", parts->port);
 	addr->endpoint = mem_printf("%s://%s%s", scheme, host, port);
-	if (addr->virtual_host) {
+	if (!bucket) {
+		addr->host = mem_printf("%s%s", host, port);
+		addr->path_prefix = mem_strdup("");
+	} else if (addr->virtual_host) {
 		addr->host = mem_printf("%s.%s%s", bucket, host, port);
 		addr->path_prefix = mem_strdup("");
 	} else {
@@ -251,7 +254,9 @@ static bool make(struct s3_addr *addr, const char *url, const char *bucket, int 
 	}
 	addr->https = parts.https;
 	addr->aws = is_aws_host(parts.host);
-	if (!choose_style(addr, &parts, bucket, addressing, why, why_size))
+	if (addressing == S3_ADDRESS_SERVICE)
+		bucket = NULL;
+	else if (!choose_style(addr, &parts, bucket, addressing, why, why_size))
 		return false;
 	fill(addr, &parts, bucket);
 	return true;
@@ -264,7 +269,7 @@ bool s3_addr_make(struct s3_addr *addr, const char *endpoint_url, const char *re
 	bool ok;
 
 	memset(addr, 0, sizeof(*addr));
-	if (!s3_bucket_ok(bucket)) {
+	if (addressing != S3_ADDRESS_SERVICE && !s3_bucket_ok(bucket)) {
 		snprintf(why, why_size,
 			"'%.80s' is not a bucket name: letters, digits, '-', '.' and '_' only",
 			bucket);

@@ -53,6 +53,16 @@ void s3_xml_list_feed(struct s3_xml_list *list, const char *p, size_t len);
 enum s3_xml_status s3_xml_list_end(
 	struct s3_xml_list *list, struct s3_list_page *page, struct s3_xml_fault *fault);
 
+/* -- ListBuckets: as for ListObjectsV2 -- */
+
+struct s3_xml_buckets;
+struct s3_xml_buckets *s3_xml_buckets_new(void);
+void s3_xml_buckets_free(struct s3_xml_buckets *buckets); /* NULL is fine */
+void s3_xml_buckets_reset(struct s3_xml_buckets *buckets);
+void s3_xml_buckets_feed(struct s3_xml_buckets *buckets, const char *p, size_t len);
+enum s3_xml_status s3_xml_buckets_end(
+	struct s3_xml_buckets *buckets, struct s3_bucket_page *page, struct s3_xml_fault *fault);
+
 /* -- every other reply -- */
 
 enum s3_xml_root {

@@ -33,7 +33,7 @@ test_mount_command() {
 	MOUNTS+=("$MNT")
 	mount -t fuse.s3bulkfs "$BUCKET:/a" "$MNT" -o "endpoint_url=$S3_ENDPOINT,_netdev,noatime"
 	assert_eq 5 "$(ls "$MNT/b" | wc -l)" "files"
-	assert_eq "$BUCKET:/a" "$(findmnt -n -o SOURCE "$MNT")" "source in the mount table"
+	assert_eq "$BUCKET:/a" "$(findmnt -n -v -o SOURCE "$MNT")" "source in the mount table"
 	umount "$MNT"
 }
 

@@ -141,7 +141,9 @@ list(T(4).map(lambda n: os.unlink(d + "/" + n), os.listdir(d)))' "$MNT/c"
 
 test_killed_command() {
 	# What was accepted is done when run returns, also when the command was killed.
-	fresh
+	need s3d
+	start_s3d --latency-ms CopyObject=30
+	mount_fs "$BUCKET"
 	put_objects src 100 10
 	run_on sh -c "cp -r '$MNT/src' '$MNT/dst'; kill -KILL \$\$"
 	assert_eq 137 "$RC" "exit code"
@@ -188,7 +190,7 @@ test_copytree() {
 	py 'shutil.copytree(*sys.argv[1:], copy_function=shutil.copyfile)' "$MNT/src" "$MNT/dst"
 	assert_eq 0 "$RC" "exit code"
 	same_objects src dst
-	assert_eq 200 "$(stat_get PutObject)" PutObject
+	assert_le "$(stat_get PutObject)" 201 "PutObject: the files, the directory's attributes"
 }
 
 copytree_refused() {
@@ -258,7 +260,8 @@ test_rsync() {
 	rm local/d1/f1 local/d2/sub/*
 	echo more >local/d3/new
 	stats_reset
-	run_on rsync "${RSYNC[@]}" --delete local/ "$MNT/r/"
+	# A listing does not carry the times that were set, so sizes say what is new.
+	run_on rsync "${RSYNC[@]}" --size-only --delete local/ "$MNT/r/"
 	assert_eq 0 "$RC" "exit code of the second"
 	diff -r local "$MNT/r" || fail "the trees differ after the second"
 	same_tree r
@@ -345,6 +348,19 @@ test_shell_loop_refused_first() {
 test_shell_loop_refused_middle() { shell_loop_refused f000030; }
 test_shell_loop_refused_last() { shell_loop_refused f000059; }
 
+test_copytree_with_attributes() {
+	need s3d
+	fresh
+	make_local local
+	chmod 600 local/d1/f1
+	touch -d @1000000000 local/d1/f1
+	py 'shutil.copytree(*sys.argv[1:])' local "$MNT/dst"
+	assert_eq 0 "$RC" "exit code"
+	diff -r local "$MNT/dst" || fail "the trees differ"
+	assert_eq "600 1000000000" "$(stat -c '%a %Y' "$MNT/dst/d1/f1")" "mode and time"
+	same_tree dst
+}
+
 test_tar() {
 	need s3d
 	fresh
@@ -364,7 +380,7 @@ test_tar_refused() {
 	make_local local
 	tar cf local.tar local
 	deny_put local/d1/f31
-	run_on tar xmf local.tar -C "$MNT"
+	run_on tar xf local.tar -C "$MNT"
 	assert_eq 123 "$RC" "exit code"
 	refused local/d1/f31
 	same_tree local
@@ -444,8 +460,10 @@ for i in range(150):
 	assert_eq 0 "$RC" "exit code"
 	assert_eq 150 "$(count_objects '')" "files"
 	assert_eq 1 "$(cd "$MNT" && md5sum f* | cut -d ' ' -f 1 | sort -u | wc -l)" "contents"
-	assert_le "$(sed -n 's/^VmHWM:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$DAEMON_PID/status")" 160000 \
-		"KiB of memory at most"
+	# A sanitizer keeps what was freed.
+	grep -q __asan_init "$S3BULKFS" ||
+		assert_le "$(sed -n 's/^VmHWM:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$DAEMON_PID/status")" 160000 \
+			"KiB of memory at most"
 }
 
 test_commit_close_is_strict() {

@@ -118,8 +118,8 @@ test_other_namespace() {
 	# shellcheck disable=SC2016 # for the other shell
 	unshare -m --propagation private bash -c '
 		mkdir "$1/n" && "$2" -o "endpoint_url=$3" "$4" "$1/n" && ls "$1/n/d" | wc -l &&
-			umount "$1/n"' - "$WORK" "$S3BULKFS" "$S3_ENDPOINT" "$BUCKET" >n
-	assert_eq 5 "$(cat n)" "files"
+			umount "$1/n"' - "$WORK" "$S3BULKFS" "$S3_ENDPOINT" "$BUCKET" >count
+	assert_eq 5 "$(cat count)" "files"
 }
 
 test_wrong_bucket() {

@@ -6,8 +6,10 @@
 # its own mounts; all that it started is ended by pid and unmounted when it ends, however it ends.
 # `skip REASON` ends a test as skipped.
 #
-# From tests/integ/run: S3BULKFS and S3D (programs), SERVER (s3d or rgw), WORK_ROOT; for rgw also
-# S3_ENDPOINT and the keys of the server that all tests share.
+# From tests/integ/run: S3BULKFS and S3D (programs), SERVER (s3d or rgw), WORK_ROOT, S3PY_SOCKET; for
+# rgw also S3_ENDPOINT and the keys of the server that all tests share.
+# Tests run side by side. For root each has a mount namespace of its own, with an empty /run/s3bulkfs:
+# nobody else's mounts, and no daemon that others have started.
 set -u
 INTEG=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 TESTS_DIR=$(dirname "$INTEG")
@@ -78,7 +80,14 @@ assert_same() { # assert_same FILE FILE WHAT
 
 # ---- server -----------------------------------------------------------------------------------
 
-s3() { "$INTEG/s3.py" "$@"; }
+# The server of s3.py, which tests/integ/run has started, spares each call the start of boto3.
+s3() {
+	if [ -n "${S3PY_SOCKET:-}" ]; then
+		/usr/bin/python3 -I -S "$INTEG/s3.py" "$@"
+	else
+		"$INTEG/s3.py" "$@"
+	fi
+}
 
 ctl() { # ctl METHOD PATH [BODY]: s3d's control URL
 	curl -sS -f --noproxy '*' -X "$1" ${3+--data-binary "$3"} "$S3_ENDPOINT/-/$2"
@@ -261,6 +270,17 @@ print_failure() {
 	done
 }
 
+# isolated COMMAND...: in a mount namespace of its own, where that is possible.
+isolated() {
+	if [ "$(id -u)" != 0 ]; then
+		"$@"
+		return
+	fi
+	# shellcheck disable=SC2016 # the inner shell expands it
+	unshare --mount --propagation private -- sh -c 'mkdir -p -m 700 /run/s3bulkfs &&
+		mount -t tmpfs -o mode=700 s3bulkfs-test /run/s3bulkfs && exec "$@"' - "$@"
+}
+
 # run_tests [PATTERN]: every test_* of the file, in the file's order; one line each. Each is a
 # process group of its own, which timeout(1) ends when it does not come to an end.
 run_tests() {
@@ -275,8 +295,8 @@ run_tests() {
 		chmod 755 "$WORK"
 		start=${EPOCHREALTIME/[.,]/}
 		rc=0
-		RUN_ONE=$t timeout -k 60 "${TEST_TIMEOUT_S:-240}" "$0" >"$WORK/test.log" 2>&1 </dev/null ||
-			rc=$?
+		RUN_ONE=$t isolated timeout -k 60 "${TEST_TIMEOUT_S:-240}" "$0" >"$WORK/test.log" 2>&1 \
+			</dev/null || rc=$?
 		ms=$(((${EPOCHREALTIME/[.,]/} - start) / 1000))
 		case $rc in
 		0) echo "ok $name/$t ($ms ms)" ;;

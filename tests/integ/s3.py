@@ -13,15 +13,19 @@ Environment: S3_ENDPOINT, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY.
 markers (keys that end in a slash) out. `puts` reads lines "ENCODED-KEY SIZE" from standard input.
 `deny` sets a bucket policy that refuses ACTION (s3:PutObject, ...) on the keys. `uploads` prints
 multipart uploads that were neither completed nor aborted. `stat` asks the control URL of s3d.
+
+  serve SOCKET           loads boto3 once, then runs each command in a fork of itself; with
+                         S3PY_SOCKET in the environment a command is handed to that server, with
+                         its environment, directory and standard files.
 """
-import concurrent.futures
 import json
 import os
+import socket
 import sys
-import urllib.parse
-import urllib.request
 
+# What a command needs is loaded where it runs: the client's side of `serve` needs none of it.
 THREADS = 12
+MESSAGE_MAX = 200000
 
 
 def client():
@@ -31,6 +35,8 @@ def client():
     return boto3.client(
         "s3",
         endpoint_url=os.environ["S3_ENDPOINT"],
+        aws_access_key_id=os.environ["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=os.environ["AWS_SECRET_ACCESS_KEY"],
         region_name=os.environ.get("AWS_DEFAULT_REGION", "us-east-1"),
         config=botocore.config.Config(
             max_pool_connections=THREADS,
@@ -42,6 +48,8 @@ def client():
 
 
 def encoded(key):
+    import urllib.parse
+
     return urllib.parse.quote(key, safe="/")
 
 
@@ -65,6 +73,8 @@ def head_line(s3, bucket, key):
 
 
 def in_threads(function, items):
+    import concurrent.futures
+
     with concurrent.futures.ThreadPoolExecutor(THREADS) as pool:
         return list(pool.map(function, items))
 
@@ -109,6 +119,8 @@ def content(key, size):
 
 
 def puts(bucket, *_):
+    import urllib.parse
+
     s3 = client()
     pairs = [line.rsplit(" ", 1) for line in sys.stdin.read().splitlines()]
 
@@ -171,6 +183,8 @@ def uploads(bucket):
 
 
 def stat(url, operation, field="requests"):
+    import urllib.request
+
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with opener.open(url + "/-/stats") as reply:
         stats = json.load(reply)
@@ -196,7 +210,78 @@ COMMANDS = {
     "stat": stat,
 }
 
-if __name__ == "__main__":
-    if len(sys.argv) < 2 or sys.argv[1] not in COMMANDS:
+def answer(conn):
+    """One command, in a fork of the server: as if it had been started where it was asked for."""
+    message, fds, _, _ = socket.recv_fds(conn, MESSAGE_MAX, 3)
+    asked = json.loads(message)
+    for i, fd in enumerate(fds):
+        os.dup2(fd, i)
+        os.close(fd)
+    os.chdir(asked["cwd"])
+    os.environ.clear()
+    os.environ.update(asked["env"])
+    code = 1
+    try:
+        COMMANDS[asked["argv"][0]](*asked["argv"][1:])
+        sys.stdout.flush()
+        code = 0
+    except SystemExit as e:
+        sys.stdout.flush()
+        code = e.code
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+        sys.stderr.flush()
+    conn.send(bytes([code]))
+    os._exit(code)
+
+
+def serve(path):
+    import concurrent.futures  # noqa: F401 - loaded for the forks
+    import signal
+    import urllib.request  # noqa: F401
+
+    # The first client of a session loads the description of S3, which later ones share.
+    os.environ.update(
+        S3_ENDPOINT="http://127.0.0.1:1",
+        AWS_ACCESS_KEY_ID="none",
+        AWS_SECRET_ACCESS_KEY="none",
+        AWS_CONFIG_FILE="/dev/null",
+        AWS_SHARED_CREDENTIALS_FILE="/dev/null",
+    )
+    client()
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    listener.bind(path)
+    listener.listen(64)
+    print("ready", flush=True)
+    while True:
+        conn, _ = listener.accept()
+        if os.fork() == 0:
+            listener.close()
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            answer(conn)
+        conn.close()
+
+
+def ask(path, argv):
+    conn = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    conn.connect(path)
+    message = {"argv": argv, "cwd": os.getcwd(), "env": dict(os.environ)}
+    socket.send_fds(conn, [json.dumps(message).encode()], [0, 1, 2])
+    code = conn.recv(1)
+    return code[0] if code else 1
+
+
+def main(argv):
+    if len(argv) == 2 and argv[0] == "serve":
+        serve(argv[1])
+    elif not argv or argv[0] not in COMMANDS:
         sys.exit(__doc__)
-    COMMANDS[sys.argv[1]](*sys.argv[2:])
+    elif "S3PY_SOCKET" in os.environ:
+        sys.exit(ask(os.environ["S3PY_SOCKET"], argv))
+    else:
+        COMMANDS[argv[0]](*argv[1:])
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

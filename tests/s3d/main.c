@@ -28,7 +28,7 @@ static const char usage[] =
 	"  --region R               default: us-east-1\n"
 	"  --domain D               virtual-host style names BUCKET.D; default: s3.localhost\n"
 	"  --tls CERT KEY           https with these PEM files\n"
-	"  --latency-ms OP=N,...    delay of answers, e.g. CopyObject=60,*=5\n"
+	"  --latency-ms OP=N,...    delay of answers, e.g. *=5,CopyObject=60\n"
 	"  --rate N                 writes a second and partition, above it SlowDown\n"
 	"  --read-rate N            the same for reads\n"
 	"  --rate-burst-s X         seconds' worth that may come at once; default: 0.1\n"

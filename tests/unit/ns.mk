@@ -4,7 +4,8 @@ ns_tests = \
 	tests/unit/test_bulk_window \
 	tests/unit/test_loop \
 	tests/unit/test_ns_cmd \
-	tests/unit/test_ns_name
+	tests/unit/test_ns_name \
+	tests/unit/test_ns_ranges
 check_PROGRAMS += $(ns_tests)
 TESTS += $(ns_tests)
 
@@ -27,3 +28,7 @@ tests_unit_test_ns_cmd_LDADD = $(ns_ldadd)
 tests_unit_test_ns_name_SOURCES = tests/unit/test_ns_name.c
 tests_unit_test_ns_name_CPPFLAGS = $(ns_cppflags)
 tests_unit_test_ns_name_LDADD = $(ns_ldadd)
+# It has an s3_list of its own, in place of libs3's.
+tests_unit_test_ns_ranges_SOURCES = tests/unit/test_ns_ranges.c
+tests_unit_test_ns_ranges_CPPFLAGS = $(ns_cppflags)
+tests_unit_test_ns_ranges_LDADD = src/ns/libns.a src/util/libutil.a $(CMOCKA_LIBS)

@@ -87,6 +87,17 @@ static void test_remove(void **state)
 	expect("/usr/bin/rm", "rm -r", COMMAND_OTHER, NULL);
 }
 
+static void test_move(void **state)
+{
+	(void)state;
+	expect("/usr/bin/mv", "mv a b c dir", COMMAND_MOVE, "c");
+	expect("/usr/bin/mv", "mv -t dir a b", COMMAND_MOVE, "b");
+	expect("/usr/bin/mv", "mv -f a b", COMMAND_MOVE, "a");
+	expect("/usr/bin/mv", "mv -n a b", COMMAND_OTHER, NULL);
+	expect("/usr/bin/mv", "mv -u a b", COMMAND_OTHER, NULL);
+	expect("/usr/bin/mv", "mv --backup a b", COMMAND_OTHER, NULL);
+}
+
 static void test_find(void **state)
 {
 	(void)state;
@@ -125,6 +136,7 @@ int main(void)
 		cmocka_unit_test(test_copy),
 		cmocka_unit_test(test_copy_uncertain),
 		cmocka_unit_test(test_remove),
+		cmocka_unit_test(test_move),
 		cmocka_unit_test(test_find),
 		cmocka_unit_test(test_busybox),
 		cmocka_unit_test(test_only_the_system_s_programs),

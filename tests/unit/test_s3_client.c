@@ -162,8 +162,11 @@ static void test_metadata(void **state)
 {
 	struct sync *s = *state;
 	struct s3_header user[] = {{"mode", "33188"}, {"note", "a  b;c"}, {"empty", ""}};
-	struct s3_meta meta = {"text/x-test", "STANDARD_IA", user, 3};
-	struct s3_meta other = {"text/y-test", NULL, user, 1};
+	struct s3_meta meta = {.content_type = "text/x-test",
+		.storage_class = "STANDARD_IA",
+		.user = user,
+		.user_count = 3};
+	struct s3_meta other = {.content_type = "text/y-test", .user = user, .user_count = 1};
 	struct s3_copy_params p = {.key = KEY("m2"), .source_key = KEY("m")};
 	struct bytes runs[] = {KEY("one"), KEY("two"), KEY("")};
 	struct s3_body body = {runs, 3};
