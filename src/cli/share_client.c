@@ -95,7 +95,7 @@ static bool start_daemon(struct meeting *m)
 		close(m->lock_fd);
 		close(m->mountpoint_fd);
 		share_wipe(&m->message);
-		_exit(share_serve(fd, m->socket_path, m->lock_path));
+		exit(share_serve(fd, m->socket_path, m->lock_path));
 	}
 	close(fd);
 	return true;

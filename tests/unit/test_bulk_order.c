@@ -312,7 +312,9 @@ static void answer_one(void)
 
 static struct bytes random_key(void)
 {
-	return BYTES_STR(key_names[rng_below(&rng, KEYS)]);
+	const char *name = key_names[rng_below(&rng, KEYS)];
+
+	return BYTES_STR(name);
 }
 
 static void submit(enum bulk_kind kind)
