@@ -2,6 +2,7 @@ noinst_LIBRARIES += src/ns/libns.a
 src_ns_libns_a_SOURCES = \
 	src/ns/ns.c src/ns/ns.h src/ns/ns_int.h \
 	src/ns/ns_accept.c \
+	src/ns/ns_ahead.c \
 	src/ns/ns_access.c \
 	src/ns/ns_cmd.c \
 	src/ns/ns_content.c \
@@ -9,7 +10,7 @@ src_ns_libns_a_SOURCES = \
 	src/ns/ns_dir.c \
 	src/ns/ns_etag.c \
 	src/ns/ns_file.c \
-	src/ns/ns_flat.c \
+	src/ns/ns_flat.c src/ns/ns_flat.h \
 	src/ns/ns_flush.c \
 	src/ns/ns_ledger.c src/ns/ns_ledger.h \
 	src/ns/ns_list.c src/ns/ns_list.h \

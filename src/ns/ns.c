@@ -180,6 +180,11 @@ void ns_volume_free(struct ns_volume *v)
 		;
 	*at = v->next;
 	v->left = true;
+	/* The root is in no table. */
+	if (v->root->lookups) {
+		v->root->lookups = 0;
+		v->root->refs--;
+	}
 	/* Its memory goes with its last node: something may still hold one. */
 	node_unref(v->root);
 }

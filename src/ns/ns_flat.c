@@ -16,15 +16,14 @@
  * for.
  *
  * Core thread. A flat listing belongs to the name space; it holds references to root and the
- * directories on its path.
+ * directories on its path. Who reads what is in ns_ahead.c.
  */
 #include <stdlib.h>
 
-#include "ns/ns_list.h"
+#include "ns/ns_flat.h"
 #include "util/clk.h"
 #include "util/mem.h"
 
-#define FLATS_MAX 16
 #define LEAD_PAGES 2
 /* For so many pages a directory is waited for, while little in them is its own. */
 #define WAIT_PAGES 4
@@ -32,45 +31,11 @@
 /* Pages that may have been in vain before a walk is taken for one that prunes. */
 #define VAIN_PAGES 8
 #define PAGE_KEYS 1000
-#define POS_MAX 4096
-
-/* A directory on the path to where the listing is. */
-struct frame {
-	struct node *dir;  /* a reference; NULL: what is below is left alone */
-	size_t prefix_len; /* of its key in `path` */
-	bool fills;        /* all its keys come by here */
-	bool marker;
-	uint64_t start_seq;
-	int64_t start_ms;
-};
 
 struct page_ask {
 	struct flat *flat; /* NULL: the answer is not wanted any more */
 	uint64_t start_seq;
 	int64_t asked_ms;
-};
-
-struct flat {
-	LIST_ENTRY(flat) link;
-	struct ns *ns;
-	pid_t tgid; /* who walks */
-	struct node *root;
-	struct buf path; /* key of the innermost frame's directory */
-	size_t root_len;
-	struct buf pos;   /* the last key seen, or where the listing was begun */
-	struct buf token; /* for the next page */
-	struct frame *frames;
-	size_t depth, room;
-	struct page_ask *ask; /* the page under way */
-	struct node *want;    /* who is waited for: its u.dir->flat is this; a reference */
-	struct node **over;   /* who is waited for no longer, to be woken; references */
-	size_t over_count;
-	unsigned want_pages, want_own; /* since then: pages, and keys of its own in them */
-	unsigned pages, read_page;     /* that came, and how far the reader is */
-	unsigned dirs;                 /* that were read from it */
-	uint64_t saved;                /* pages of delimiter listings that were not needed */
-	int64_t used_ms;
-	bool ended, given_up;
 };
 
 static struct bytes frame_prefix(const struct flat *f, const struct frame *fr)
@@ -104,7 +69,7 @@ static void want_end(struct flat *f)
 }
 
 /* The last thing that is done: who is woken may come back with calls that free the listing. */
-static void wake_over(struct node **over, size_t count)
+void flat_wake_nodes(struct node **over, size_t count)
 {
 	size_t i;
 
@@ -115,7 +80,7 @@ static void wake_over(struct node **over, size_t count)
 	free(over);
 }
 
-static void wake_waiting(struct flat *f)
+void flat_wake(struct flat *f)
 {
 	struct node **over = f->over;
 	size_t count = f->over_count;
@@ -127,10 +92,10 @@ static void wake_waiting(struct flat *f)
 	}
 	f->over = NULL;
 	f->over_count = 0;
-	wake_over(over, count);
+	flat_wake_nodes(over, count);
 }
 
-static void want_begin(struct flat *f, struct node *dir)
+void flat_await(struct flat *f, struct node *dir)
 {
 	if (f->want == dir)
 		return;
@@ -141,7 +106,7 @@ static void want_begin(struct flat *f, struct node *dir)
 	f->want_pages = f->want_own = 0;
 }
 
-static void served(struct flat *f, const struct dir *d, unsigned page)
+void flat_served(struct flat *f, const struct dir *d, unsigned page)
 {
 	f->dirs++;
 	f->saved += 1 + d->kid_live / PAGE_KEYS;
@@ -196,7 +161,7 @@ static void frame_pop(struct flat *f, bool passed)
 		d->ahead_tgid = f->want == fr.dir ? 0 : f->tgid;
 		d->ahead_page = f->pages;
 		if (f->want == fr.dir)
-			served(f, d, f->pages);
+			flat_served(f, d, f->pages);
 	}
 	if (f->want == fr.dir)
 		want_end(f);
@@ -211,7 +176,7 @@ static void before_dir(struct bytes key, struct buf *out)
 	buf_adds(out, ".~");
 }
 
-static struct frame *frame_of(struct flat *f, const struct node *dir)
+struct frame *flat_frame(struct flat *f, const struct node *dir)
 {
 	size_t i;
 
@@ -264,7 +229,7 @@ static void ask_drop(struct flat *f)
 }
 
 /* The listing goes on with `dir`, wherever it was. */
-static void jump(struct flat *f, struct node *dir)
+void flat_jump(struct flat *f, struct node *dir)
 {
 	struct buf start = BUF_INIT(POS_MAX);
 
@@ -272,7 +237,7 @@ static void jump(struct flat *f, struct node *dir)
 	while (f->depth)
 		frame_pop(f, false);
 	f->ended = false;
-	want_begin(f, dir);
+	flat_await(f, dir);
 	push_path(f, dir);
 	buf_cut(&f->pos, 0);
 	buf_addb(&f->pos, buf_bytes(&f->path));
@@ -355,7 +320,7 @@ static void check_path(struct flat *f, const struct page_ask *ask)
 	}
 }
 
-static bool root_moved(struct flat *f)
+bool flat_root_moved(struct flat *f)
 {
 	struct buf key = BUF_INIT(0);
 	bool same;
@@ -367,7 +332,7 @@ static bool root_moved(struct flat *f)
 	return !same;
 }
 
-static void give_up(struct flat *f)
+void flat_give_up(struct flat *f)
 {
 	f->given_up = true;
 	ask_drop(f);
@@ -385,7 +350,7 @@ static bool want_is_far(const struct flat *f)
 static void list_want(struct flat *f)
 {
 	struct node *dir = node_ref(f->want);
-	struct frame *fr = frame_of(f, dir);
+	struct frame *fr = flat_frame(f, dir);
 
 	if (fr)
 		fr->fills = false;
@@ -401,16 +366,16 @@ static bool pages_in_vain(const struct flat *f)
 }
 
 /* A page has come, or a directory was opened: what next? */
-static void go_on(struct flat *f)
+void flat_go_on(struct flat *f)
 {
 	const struct frame *fr;
 
 	if (f->ask || f->given_up)
 		return;
 	if (f->want) {
-		fr = frame_of(f, f->want);
+		fr = flat_frame(f, f->want);
 		if (!fr && !f->ended)
-			jump(f, f->want);
+			flat_jump(f, f->want);
 		else if (f->ended || !fr->fills || want_is_far(f))
 			list_want(f);
 		else
@@ -432,7 +397,7 @@ static void page_merge(struct flat *f, const struct page_ask *ask, const struct 
 			bytes_cmp(e->key, buf_bytes(&f->pos)) < 0)
 			continue;
 		if (e->key.len >= POS_MAX) {
-			give_up(f);
+			flat_give_up(f);
 			return;
 		}
 		take_key(f, e, ask);
@@ -463,174 +428,16 @@ static void page_in(void *ctx, const struct s3_err *err, const struct s3_list_pa
 	f->ask = NULL;
 	f->pages++;
 	f->want_pages++;
-	if (err->cls != S3_OK || root_moved(f)) {
+	if (err->cls != S3_OK || flat_root_moved(f)) {
 		free(a);
-		give_up(f);
-		wake_waiting(f);
+		flat_give_up(f);
+		flat_wake(f);
 		return;
 	}
 	page_merge(f, a, page);
 	free(a);
 	if (pages_in_vain(f))
-		give_up(f);
-	go_on(f);
-	wake_waiting(f);
-}
-
-/* ---- who reads what ---- */
-
-static void flat_free(struct flat *f)
-{
-	struct node **over;
-	size_t count;
-
-	give_up(f);
-	over = f->over;
-	count = f->over_count;
-	LIST_REMOVE(f, link);
-	f->ns->flat_count--;
-	node_unref(f->root);
-	buf_free(&f->path);
-	buf_free(&f->pos);
-	buf_free(&f->token);
-	free(f->frames);
-	free(f);
-	wake_over(over, count);
-}
-
-static struct flat *flat_of(struct ns *ns, pid_t tgid)
-{
-	struct flat *f;
-	int64_t now_ms = clk_mono_ms();
-
-	LIST_FOREACH(f, &ns->flats, link)
-	{
-		if (f->tgid != tgid)
-			continue;
-		if (now_ms - f->used_ms > SNAPSHOT_MS && !f->want) {
-			flat_free(f);
-			return NULL;
-		}
-		f->used_ms = now_ms;
-		return f;
-	}
-	return NULL;
-}
-
-static struct flat *flat_new(struct node *root, pid_t tgid)
-{
-	struct ns *ns = root->volume->ns;
-	struct flat *f, *oldest = NULL;
-
-	if (ns->flat_count == FLATS_MAX) {
-		LIST_FOREACH(f, &ns->flats, link)
-		if (!oldest || f->used_ms < oldest->used_ms)
-			oldest = f;
-		flat_free(oldest);
-	}
-	f = mem_zalloc(sizeof(*f));
-	f->ns = ns;
-	f->tgid = tgid;
-	f->root = node_ref(root);
-	f->used_ms = clk_mono_ms();
-	f->pos = f->token = BUF_INIT(POS_MAX);
-	node_key(root, &f->path);
-	f->root_len = f->path.len;
-	LIST_INSERT_HEAD(&ns->flats, f, link);
-	ns->flat_count++;
-	return f;
-}
-
-/* Has this process just read the directory that `dir` is in? */
-static bool came_from(const struct node *dir, pid_t tgid)
-{
-	const struct dir *up = dir->parent ? dir->parent->u.dir : NULL;
-
-	return up && up->snapshot_tgid == tgid && up->complete &&
-	       clk_mono_ms() - up->snapshot_ms < SNAPSHOT_MS;
-}
-
-/* The directory is one that the listing will come by, or can be at with its next page. */
-static bool flat_want(struct flat *f, struct node *dir)
-{
-	const struct frame *fr;
-	struct buf key = BUF_INIT(0);
-	bool ahead;
-
-	if (root_moved(f)) {
-		give_up(f);
-		return false;
-	}
-	fr = frame_of(f, dir);
-	if (fr && !fr->fills)
-		return false;
-	if (!fr) {
-		node_key(dir, &key);
-		ahead = !f->ended && bytes_cmp(buf_bytes(&key), buf_bytes(&f->pos)) > 0;
-		buf_free(&key);
-		if (!ahead)
-			return false;
-	}
-	want_begin(f, dir);
-	go_on(f);
-	return true;
-}
-
-static bool flat_take(struct node *dir, pid_t tgid)
-{
-	struct flat *f = flat_of(dir->volume->ns, tgid);
-	bool below = f && dir != f->root && node_is_under(dir, f->root);
-
-	if (below)
-		return !f->given_up && flat_want(f, dir);
-	if (!came_from(dir, tgid))
-		return false;
-	if (f)
-		flat_free(f);
-	jump(flat_new(dir->parent, tgid), dir);
-	return true;
-}
-
-/* A directory that was listed ahead is read now. */
-static void flat_passed(struct node *dir, pid_t tgid)
-{
-	struct dir *d = dir->u.dir;
-	struct flat *f;
-
-	if (d->ahead_tgid != tgid)
-		return;
-	f = flat_of(dir->volume->ns, tgid);
-	if (!f || f->given_up)
-		return;
-	served(f, d, d->ahead_page);
-	go_on(f);
-}
-
-void dir_read(struct node *dir, pid_t tgid, bool fresh)
-{
-	struct dir *d = dir->u.dir;
-	struct flat *f;
-
-	/* What was listed ahead for him is as good as listed now. */
-	if (d->complete && d->ahead_tgid == tgid && clk_mono_ms() - d->listed_ms < SNAPSHOT_MS)
-		fresh = true;
-	if (fresh)
-		flat_passed(dir, tgid);
-	else if (!d->lister && !d->flat && !flat_take(dir, tgid))
-		dir_list(dir);
-	d->ahead_tgid = 0;
-	f = flat_of(dir->volume->ns, tgid);
-	if (f)
-		wake_waiting(f);
-}
-
-void flats_free(struct ns *ns, const struct ns_volume *v)
-{
-	struct flat *f, *next;
-
-	for (f = LIST_FIRST(&ns->flats); f; f = next) {
-		next = LIST_NEXT(f, link);
-		if (!v || f->root->volume == v)
-			flat_free(f);
-	}
+		flat_give_up(f);
+	flat_go_on(f);
+	flat_wake(f);
 }

@@ -226,7 +226,7 @@ void dir_list(struct node *dir); /* begins a listing unless one is under way */
 void dir_changed(struct node *dir); /* what we know of it is no longer all */
 void dir_doubtful(struct node *dir); /* what is being listed of it will not be all */
 bool dir_streams(const struct node *dir); /* a first listing is under way: read along */
-/* ns_flat.c */
+/* ns_ahead.c */
 /* `tgid` is about to read it: begins a listing unless what is known is fresh to him. */
 void dir_read(struct node *dir, pid_t tgid, bool fresh);
 void flats_free(struct ns *ns, const struct ns_volume *v); /* of the volume, or NULL: all */

@@ -1,10 +1,10 @@
 /*
- * Listings of one directory, with a delimiter (ns_flat.c lists whole subtrees). Core thread; a listing
- * under way belongs to its directory.
+ * Listings of one directory, with a delimiter (ns_flat.c lists whole subtrees). Core thread; a
+ * listing under way belongs to its directory.
  *
- * A first listing is read while it arrives; a repeated one is shown when it is complete, since a name
- * that was there before keeps its place among the inode numbers. A directory that does not end after
- * CHAIN_PAGES pages is listed on in parallel ranges (ns_ranges.c).
+ * A first listing is read while it arrives; a repeated one is shown when it is complete, since a
+ * name that was there before keeps its place among the inode numbers. A directory that does not end
+ * after CHAIN_PAGES pages is listed on in parallel ranges (ns_ranges.c).
  */
 #include <stdlib.h>
 

@@ -167,8 +167,6 @@ bool split_middle(
 		if (bytes_cmp(mid, low) > 0 && (!high.ptr || bytes_cmp(mid, high) < 0) &&
 			!memchr(out, '/', *len))
 			return true;
-		if (*len > i + 1)
-			return false;
 	}
 	return false;
 }

@@ -102,6 +102,7 @@ test_no_head_per_file() {
 	start_s3d
 	put_objects d 2000 10
 	mount_fs "$BUCKET"
+	remount_patient "$BUCKET"
 	stats_reset
 	ls -lR "$MNT" >long
 	assert_eq 2000 "$(grep -c '^-' long)" "files listed"

@@ -4,8 +4,8 @@
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
 
 seed_dirs() { # seed_dirs PREFIX FILES DIRECTORIES
-	ctl POST seed "{\"bucket\":\"$BUCKET\",\"prefix\":\"$1/\",\"count\":$2,\"size\":3,\"dirs\":$3}" \
-		>/dev/null
+	ctl POST seed "{\"bucket\":\"$BUCKET\",\"prefix\":\"$1/\",\"count\":$2,\"size\":3,
+		\"dirs\":$3}" >/dev/null
 }
 
 # lists MOST COMMAND...: on a new mount (@/ in the words) it succeeds with at most so many
@@ -13,7 +13,7 @@ seed_dirs() { # seed_dirs PREFIX FILES DIRECTORIES
 lists() {
 	local most=$1
 	shift
-	remount "$BUCKET"
+	remount_patient "$BUCKET"
 	set -- "${@/#@/$MNT}"
 	stats_reset
 	"$@" >out
@@ -150,6 +150,7 @@ test_two_walks() {
 	seed_dirs a 5000 500
 	seed_dirs b 5000 500
 	mount_fs "$BUCKET"
+	remount_patient "$BUCKET"
 	stats_reset
 	find "$MNT/a" -type f >out.a &
 	find "$MNT/b" -type f >out.b

@@ -4,8 +4,8 @@
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
 
 seed() { # seed PREFIX COUNT PATTERN
-	ctl POST seed "{\"bucket\":\"$BUCKET\",\"prefix\":\"$1\",\"count\":$2,\"size\":1,\"pattern\":\"$3\"}" \
-		>/dev/null
+	ctl POST seed "{\"bucket\":\"$BUCKET\",\"prefix\":\"$1\",\"count\":$2,\"size\":1,
+		\"pattern\":\"$3\"}" >/dev/null
 }
 
 peak() { ctl GET stats '' | sed 's/.*"in_flight_peak":\([0-9]*\).*/\1/'; }
@@ -15,6 +15,7 @@ test_200000() {
 	start_s3d --latency-ms ListObjectsV2=20
 	put_objects d 200000 1
 	mount_fs "$BUCKET"
+	remount_patient "$BUCKET"
 	stats_reset
 	assert_eq 200002 "$(ls -f "$MNT/d" | wc -l)" "names, with . and .."
 	note "$(stat_get ListObjectsV2) lists, $(peak) at once"
@@ -83,7 +84,8 @@ test_errors() {
 	assert_eq 30000 "$(ls -U "$MNT/d" | wc -l)" "names, with SlowDown"
 	remount "$BUCKET"
 	faults_clear
-	fault '{"op":"ListObjectsV2","key":"*","status":403,"code":"AccessDenied","nth":12,"times":1000}'
+	fault '{"op":"ListObjectsV2","key":"*","status":403,"code":"AccessDenied","nth":12,
+		"times":1000}'
 	assert_fails 'Permission denied' ls -U "$MNT/d"
 	faults_clear
 	assert_eq 30000 "$(ls -U "$MNT/d" | wc -l)" "names, once it is allowed again"

@@ -1,5 +1,5 @@
 #!/bin/bash
-# mv of a tree that is too large for one rename: copies in bulk, all confirmed, then deletes in bulk.
+# mv of a tree that is too large for one rename: copies in bulk, all confirmed, then deletes.
 # shellcheck source=tests/integ/lib.sh
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
 

@@ -5,7 +5,7 @@
 test_copies_2000() {
 	fresh
 	put_objects src 2000 100
-	remount "$BUCKET"
+	remount_patient "$BUCKET"
 	[ "$SERVER" != s3d ] || stats_reset
 	assert_exit 0 cp -r "$MNT/src" "$MNT/dst"
 	if [ "$SERVER" = s3d ]; then

@@ -9,7 +9,7 @@ nothing_left() { # nothing_left PREFIX
 test_removes_2000() {
 	fresh
 	put_objects d 2000 10
-	remount "$BUCKET"
+	remount_patient "$BUCKET"
 	[ "$SERVER" != s3d ] || stats_reset
 	assert_exit 0 rm -r "$MNT/d"
 	if [ "$SERVER" = s3d ]; then

@@ -1,5 +1,5 @@
 #!/bin/bash
-# tests/integ/B0-between.sh: copies, moves and removals between two mounts of one daemon move no data.
+# tests/integ/B0-between.sh: copies and moves between two mounts of one daemon move no data.
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
 . "$(dirname "$(readlink -f "$0")")/shared.sh"
 

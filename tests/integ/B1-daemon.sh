@@ -149,7 +149,8 @@ test_own_settings() {
 # Secrets are in no argument and no file.
 test_secrets() {
 	two_mounts
-	! tr '\0' '\n' <"/proc/$DAEMON/cmdline" | grep -qF "$AWS_SECRET_ACCESS_KEY" || fail "in arguments"
+	! tr '\0' '\n' <"/proc/$DAEMON/cmdline" | grep -qF "$AWS_SECRET_ACCESS_KEY" ||
+		fail "in arguments"
 	! grep -rqF "$AWS_SECRET_ACCESS_KEY" /run/s3bulkfs --include='*.lock' || fail "in a file"
 	assert_eq 700 "$(stat -c %a /run/s3bulkfs)" "mode of the directory"
 }

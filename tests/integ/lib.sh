@@ -6,9 +6,9 @@
 # its own mounts; all that it started is ended by pid and unmounted when it ends, however it ends.
 # `skip REASON` ends a test as skipped.
 #
-# From tests/integ/run: S3BULKFS and S3D (programs), SERVER (s3d or rgw), WORK_ROOT, S3PY_SOCKET; for
-# rgw also S3_ENDPOINT and the keys of the server that all tests share.
-# Tests run side by side. For root each has a mount namespace of its own, with an empty /run/s3bulkfs:
+# From tests/integ/run: S3BULKFS and S3D (programs), SERVER (s3d or rgw), WORK_ROOT, S3PY_SOCKET;
+# for rgw also S3_ENDPOINT and the keys of the server that all tests share.
+# Tests run side by side. For root each has a mount namespace of its own, its /run/s3bulkfs empty:
 # nobody else's mounts, and no daemon that others have started.
 set -u
 INTEG=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -195,6 +195,12 @@ umount_fs() { # umount_fs: the last mount; the daemon must end by itself with ex
 remount() {
 	umount_fs
 	mount_fs "$@"
+}
+
+# remount_patient BUCKET[:/PREFIX]: for tests that count requests. What is known is asked for again
+# after metadata_ttl, so that with the usual second a slow machine, or a sanitizer, costs requests.
+remount_patient() {
+	remount "$1" metadata_ttl=60
 }
 
 # fresh [s3d ARGS...]: a server and a mount of its whole bucket.

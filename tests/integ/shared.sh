@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# tests/integ/shared.sh: for tests of mounts that share a daemon; sourced after lib.sh. They run in a
-# mount namespace of their own, so that no daemon of the machine takes part.
+# tests/integ/shared.sh: for tests of mounts that share a daemon; sourced after lib.sh. They run in
+# a mount namespace of their own, so that no daemon of the machine takes part.
 if [ "${S3BULKFS_OWN_NAMESPACE:-}" != 1 ]; then
 	S3BULKFS_OWN_NAMESPACE=1 exec unshare -m --propagation private "$0" "$@"
 fi
