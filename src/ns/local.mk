@@ -30,5 +30,8 @@ src_ns_libns_a_SOURCES = \
 	src/ns/ns_split.c \
 	src/ns/ns_status.c \
 	src/ns/ns_upload.c \
-	src/ns/ns_walk.c \
+	src/ns/ns_walk.c src/ns/ns_walk.h \
+	src/ns/ns_walk_dirs.c \
+	src/ns/ns_walk_end.c \
+	src/ns/ns_walk_status.c \
 	src/ns/ns_write.c

@@ -1,67 +1,17 @@
 /*
  * Walks: one command going through a tree of the mount, whose last call is known. Calls in the middle
  * are answered when they are checked and queued; the last one is held until S3 has done everything,
- * and fails if anything failed.
- *
- * The end of a copy is found through the listings that were handed out: GNU cp works through a
- * directory by rising inode number, and ours rise in the order of readdir. `chain` holds, from the
- * last source argument downwards, each directory that is the last entry of the one above it; the file
- * that is the last entry of the chain's end is the last file of the walk. Wherever the end comes, what
- * a walk does after it is strict: a walk that does not fit this picture loses speed, never the truth.
+ * and fails if anything failed. This file: which processes are walks, from when to when, and what they
+ * wait for. Core thread.
  */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#include <uthash.h>
-
-#include "ns/ns_int.h"
+#include "ns/ns_walk.h"
 #include "util/clk.h"
 #include "util/log.h"
 #include "util/mem.h"
-
-#define RATE_SPAN_MS 500
-
-struct link {
-	struct node *dir; /* a reference */
-	uint64_t last_ino; /* 0: it is empty */
-	char *last_name;   /* a file that took its place is the last one, too */
-};
-
-struct walk {
-	UT_hash_handle hh;
-	LIST_ENTRY(walk) run_link; /* COMMAND_RUN, which is not in the hash */
-	uint64_t id;
-	pid_t tgid; /* COMMAND_RUN: whose descendants are its members */
-	struct ns *ns;
-	struct ns_volume *volume;
-	struct loop_fd pidfd;
-	enum command_kind kind; /* of a move: what it does now */
-	bool moves, moves_tree;
-	char *command; /* its name, for messages */
-	char *last;    /* path in the mount of the last source or argument */
-	const char *last_name;
-	bool last_slash; /* it was written as a directory: "a/", "a/." */
-	bool proven[WALK_OPS];
-	bool passed_end, exited;
-	bool waking; /* its waiters are being resumed */
-	unsigned pending;
-	uint64_t accepted, done, failed;
-	uint64_t listed; /* files in the directories it has listed */
-	int64_t rate_ms; /* when the last measurement of the rate ended */
-	uint64_t rate_done;
-	double rate; /* done a second, smoothed */
-	int failed_errnum;
-	struct ns_call_list waiters;
-	struct node *source; /* the file it has opened last; a reference */
-	struct link *chain;
-	size_t chain_len;
-	struct node **dirs; /* that may need a marker in the end; references */
-	size_t dir_count, dir_cap;
-	struct node **roots; /* where it listed or made trees: what the kernel was told is taken back */
-	size_t root_count;
-};
 
 struct walk *walk_known(const struct ns *ns, const struct ns_call *c)
 {
@@ -102,14 +52,6 @@ bool walk_is_remove(const struct walk *w)
 	return w && w->kind == COMMAND_REMOVE;
 }
 
-static void chain_cut(struct walk *w, size_t len)
-{
-	while (w->chain_len > len) {
-		free(w->chain[--w->chain_len].last_name);
-		node_unref(w->chain[w->chain_len].dir);
-	}
-}
-
 /* The kernel may trust what a walk was told for long; now that it is over, no longer. */
 static void roots_drop(struct walk *w)
 {
@@ -124,23 +66,16 @@ static void roots_drop(struct walk *w)
 	}
 }
 
-static void dir_unkeep(struct node *dir)
-{
-	dir->keepers--;
-	node_touch(dir); /* a listing under way may have passed it over */
-	node_unref(dir);
-}
-
 static void walk_free(struct walk *w)
 {
 	if (w->kind == COMMAND_RUN)
 		LIST_REMOVE(w, run_link);
 	else
 		HASH_DELETE(hh, w->ns->walks, w);
-	chain_cut(w, 0);
+	walk_chain_cut(w, 0);
 	roots_drop(w);
 	while (w->dir_count)
-		dir_unkeep(w->dirs[--w->dir_count]);
+		walk_dir_unkeep(w->dirs[--w->dir_count]);
 	if (w->source)
 		node_unref(w->source);
 	if (w->pidfd.fd >= 0) {
@@ -155,92 +90,11 @@ static void walk_free(struct walk *w)
 	free(w);
 }
 
-/* ---- directories that are to stay ---- */
-
-struct dir_check {
-	struct walk *walk;
-	struct node *dir; /* a reference */
-};
-
-static void settled_one(struct walk *w);
-
-static void dir_checked(void *ctx, const struct s3_err *err, const struct s3_list_page *page)
-{
-	struct dir_check *k = ctx;
-	struct walk *w = k->walk;
-	struct node *n = k->dir;
-
-	free(k);
-	if (err->cls != S3_OK) {
-		if (!w->failed_errnum)
-			w->failed_errnum = err->errnum;
-	} else if (!page->count && n->live) {
-		dir_put_marker(n, w, NULL, NULL);
-	}
-	dir_unkeep(n);
-	settled_one(w);
-}
-
-/* The marker of a directory of which not all names are known: only if nothing is left of it. */
-static void check_dir(struct walk *w, struct node *n)
-{
-	struct s3_list_params params = {.max_keys = 1};
-	struct dir_check *k = mem_zalloc(sizeof(*k));
-	struct buf key = BUF_INIT(0);
-
-	k->walk = w;
-	k->dir = node_ref(n);
-	n->keepers++;
-	w->pending++;
-	node_key(n, &key);
-	params.prefix = buf_bytes(&key);
-	s3_list(n->volume->client, &params, 0, dir_checked, k);
-	buf_free(&key);
-}
-
-/* Nothing is in it, but for what is about to go. */
-static bool is_left_empty(const struct node *n)
-{
-	const struct dir *d = n->u.dir;
-	size_t i, leaving = 0;
-
-	for (i = 0; d->kid_live && i < d->kid_count; i++)
-		leaving += d->kids[i] && d->kids[i]->kind == NODE_DIR && d->kids[i]->leaving;
-	return d->kid_live == leaving;
-}
-
-/* Directories that are empty now and known to S3 only by what was in them get their markers. */
-static void put_markers(struct walk *w)
-{
-	size_t i, kept = 0;
-
-	for (i = 0; i < w->dir_count; i++) {
-		struct node *n = w->dirs[i];
-		bool unsaved = n->meta && n->meta->unsaved;
-
-		/* What is in it may not come to be: then it is looked at again. */
-		if (n->live && n->parent && !unsaved && n->unsent && !is_left_empty(n)) {
-			w->dirs[kept++] = n;
-			continue;
-		}
-		if (n->live && n->parent && !n->leaving &&
-			(unsaved || (is_left_empty(n) &&
-					    (n->unsent || n->u.dir->marker != MARKER_YES)))) {
-			if (unsaved || n->unsent || n->u.dir->complete)
-				dir_put_marker(n, w, NULL, NULL);
-			else
-				check_dir(w, n);
-		}
-		dir_unkeep(n);
-	}
-	w->dir_count = kept;
-}
-
 static void maybe_over(struct walk *w)
 {
 	if (!w->exited || w->pending)
 		return;
-	put_markers(w);
+	walk_put_markers(w);
 	if (w->pending)
 		return;
 	if (w->failed_errnum)
@@ -258,8 +112,6 @@ static void process_exited(struct loop_fd *fd)
 	ns_drain(w->ns);
 	maybe_over(w);
 }
-
-static bool way_is_barred(const struct walk *w);
 
 static bool is_written_as_dir(const char *arg)
 {
@@ -289,7 +141,7 @@ static struct walk *walk_new(struct ns_volume *v, pid_t tgid, const struct comma
 	w->pidfd = (struct loop_fd){.ready = process_exited, .fd = fd};
 	TAILQ_INIT(&w->waiters);
 	w->last_slash = is_written_as_dir(cmd->last);
-	if ((w->kind == COMMAND_REMOVE && way_is_barred(w)) ||
+	if ((w->kind == COMMAND_REMOVE && walk_way_is_barred(w)) ||
 		loop_fd_add(v->ns->loop, &w->pidfd) < 0) {
 		close(fd);
 		free(w->command);
@@ -365,20 +217,6 @@ void walk_accepted(struct walk *w)
 	w->accepted++;
 }
 
-/* Measures the rate, some time after the last time. */
-static void measure(struct walk *w)
-{
-	int64_t now_ms = clk_mono_ms(), span_ms = now_ms - w->rate_ms;
-	double rate;
-
-	if (span_ms < RATE_SPAN_MS)
-		return;
-	rate = (double)(w->done - w->rate_done) * 1000 / (double)span_ms;
-	w->rate = w->rate > 0 ? w->rate * 0.7 + rate * 0.3 : rate;
-	w->rate_ms = now_ms;
-	w->rate_done = w->done;
-}
-
 void walk_settled(struct walk *w, const struct accepted *a, const struct s3_err *err)
 {
 	enum walk_op op = a->op.kind == BULK_COPY ? WALK_COPY
@@ -386,7 +224,7 @@ void walk_settled(struct walk *w, const struct accepted *a, const struct s3_err 
 						  : WALK_PUT;
 
 	w->done++;
-	measure(w);
+	walk_measure(w);
 	if (err->cls == S3_OK) {
 		w->proven[op] = true;
 	} else if (a->deferred) {
@@ -394,10 +232,10 @@ void walk_settled(struct walk *w, const struct accepted *a, const struct s3_err 
 		if (!w->failed_errnum)
 			w->failed_errnum = err->errnum;
 	}
-	settled_one(w);
+	walk_settled_one(w);
 }
 
-static void settled_one(struct walk *w)
+void walk_settled_one(struct walk *w)
 {
 	if (--w->pending)
 		return;
@@ -411,7 +249,7 @@ bool walk_barrier(
 	struct walk *w, struct ns_call *c, void (*resume)(struct ns_call *), int *errnum)
 {
 	if (!w->pending)
-		put_markers(w);
+		walk_put_markers(w);
 	if (w->pending) {
 		ns_drain(w->ns);
 		park(c, &w->waiters, resume);
@@ -420,45 +258,6 @@ bool walk_barrier(
 	*errnum = w->failed_errnum;
 	w->failed_errnum = 0;
 	return false;
-}
-
-bool walk_turns_to_remove(struct walk *w, struct ns_call *c, void (*resume)(struct ns_call *))
-{
-	int errnum;
-
-	if (!w || !w->moves || w->kind == COMMAND_REMOVE)
-		return false;
-	if (walk_barrier(w, c, resume, &errnum))
-		return true;
-	if (errnum) {
-		/* Nothing of the source goes: mv is told so at each name. */
-		walk_keep_failure(w, errnum);
-		c->reply(c, errnum);
-		return true;
-	}
-	w->kind = COMMAND_REMOVE;
-	w->passed_end = false;
-	return false;
-}
-
-void walk_moves_tree(struct walk *w)
-{
-	if (w && w->moves)
-		w->moves_tree = true;
-}
-
-bool walk_is_tree_move(const struct walk *w)
-{
-	return w && w->moves_tree;
-}
-
-void walk_turns_to_copy(struct walk *w)
-{
-	if (!w || !w->moves || w->kind == COMMAND_COPY)
-		return;
-	w->kind = COMMAND_COPY;
-	w->passed_end = false;
-	chain_cut(w, 0);
 }
 
 void walk_keep_failure(struct walk *w, int errnum)
@@ -480,212 +279,16 @@ void walk_passed_end(struct walk *w)
 	w->passed_end = true;
 }
 
-/* ---- the end of a copy ---- */
-
-static bool is_path(const struct node *n, const char *path)
-{
-	struct buf b = BUF_INIT(0);
-	bool same;
-
-	node_path(n, &b);
-	same = !strcmp(buf_str(&b), path);
-	buf_free(&b);
-	return same;
-}
-
-static bool is_last_argument(const struct walk *w, const struct node *n)
-{
-	if (n->volume != w->volume)
-		return false;
-	if (!n->parent)
-		return !*w->last_name;
-	return !strcmp(n->name, w->last_name) && is_path(n, w->last);
-}
-
-void walk_opened(struct walk *w, struct node *source)
-{
-	if (w->source == source)
-		return;
-	if (w->source)
-		node_unref(w->source);
-	w->source = node_ref(source);
-}
-
-struct node *walk_source(const struct walk *w)
-{
-	return w->source;
-}
-
-void walk_note_root(struct walk *w, struct node *n)
-{
-	const struct node *up = n->parent;
-
-	if (!up || up->u.dir->snapshot_tgid == w->tgid)
-		return;
-	w->roots = mem_resize(w->roots, w->root_count + 1, sizeof(*w->roots));
-	w->roots[w->root_count++] = node_ref(n);
-}
-
-void walk_listed(struct walk *w, struct node *dir, uint64_t last_ino, const char *last_name)
-{
-	struct link link = {.dir = dir, .last_ino = last_ino};
-	size_t i;
-
-	if (w->kind == COMMAND_RUN)
-		return;
-	for (i = 0; i < dir->u.dir->kid_count; i++)
-		w->listed += dir->u.dir->kids[i] && dir->u.dir->kids[i]->kind == NODE_FILE;
-	if (is_last_argument(w, dir))
-		chain_cut(w, 0);
-	else if (!w->chain_len || w->chain[w->chain_len - 1].last_ino != dir->ino)
-		return;
-	node_ref(dir);
-	link.last_name = mem_strdup(last_name);
-	w->chain = mem_resize(w->chain, w->chain_len + 1, sizeof(*w->chain));
-	w->chain[w->chain_len++] = link;
-}
-
-bool walk_ends_in(const struct walk *w, const struct node *dir)
-{
-	if (w->kind != COMMAND_COPY)
-		return false;
-	return is_last_argument(w, dir) ||
-		(w->chain_len && w->chain[w->chain_len - 1].last_ino == dir->ino);
-}
-
-bool walk_copy_is_last(const struct walk *w)
-{
-	const struct node *n = w->source;
-	const struct link *end;
-
-	if (!n)
-		return false;
-	if (!w->chain_len)
-		return is_last_argument(w, n);
-	end = &w->chain[w->chain_len - 1];
-	return end->last_ino == n->ino ||
-		(end->last_name && n->parent == end->dir && !strcmp(n->name, end->last_name));
-}
-
-/* How `path` lies on the way to the last argument: 0 not at all, 1 above it, 2 it is it. */
-static int on_the_way(const struct walk *w, const char *path)
-{
-	size_t n = strlen(path);
-
-	if (strncmp(path, w->last, n) != 0)
-		return 0;
-	return !w->last[n] ? 2 : w->last[n] == '/';
-}
-
-bool walk_remove_fails_at(const struct walk *w, const struct node *parent, const char *name,
-	const struct node *n)
-{
-	struct buf b = BUF_INIT(0);
-	int place;
-
-	if (w->kind != COMMAND_REMOVE || parent->volume != w->volume ||
-		(n && n->kind == NODE_DIR))
-		return false;
-	node_path(parent, &b);
-	if (b.len > 1)
-		buf_addc(&b, '/');
-	buf_adds(&b, name);
-	place = on_the_way(w, buf_str(&b));
-	buf_free(&b);
-	/* Nothing there, or a file where a directory would have to be: rm -f passes over it. */
-	return n ? place == 1 || (place == 2 && w->last_slash) : place > 0;
-}
-
-/* Is there a file, as far as we know, where the way to the last argument needs a directory? The
- * kernel would know, too, and never ask us. */
-static bool way_is_barred(const struct walk *w)
-{
-	struct node *n = w->volume->root;
-	const char *at = w->last;
-
-	while (n && n->kind == NODE_DIR && *at == '/') {
-		size_t len = strcspn(++at, "/");
-
-		n = len ? node_live(n, BYTES(at, len)) : n;
-		at += len;
-	}
-	return n && n->kind == NODE_FILE && (*at || w->last_slash);
-}
-
-bool walk_remove_is_last(const struct walk *w, const struct node *parent, const char *name)
-{
-	struct buf b = BUF_INIT(0);
-	bool same;
-
-	if (w->kind != COMMAND_REMOVE || parent->volume != w->volume ||
-		strcmp(name, w->last_name) != 0)
-		return false;
-	node_path(parent, &b);
-	if (b.len > 1)
-		buf_addc(&b, '/');
-	buf_adds(&b, name);
-	same = !strcmp(buf_str(&b), w->last);
-	buf_free(&b);
-	return same;
-}
-
-static int by_address(const void *a, const void *b)
-{
-	uintptr_t x = (uintptr_t)*(struct node *const *)a, y = (uintptr_t)*(struct node *const *)b;
-
-	return (x > y) - (x < y);
-}
-
-/*
- * A run may come by the same directories for hours: keeps each one once, and only those that may
- * still need a marker. Makes room, or leaves it to the caller to grow the list.
- */
-static void drop_settled_dirs(struct walk *w)
-{
-	size_t i, kept = 0;
-
-	qsort(w->dirs, w->dir_count, sizeof(*w->dirs), by_address);
-	for (i = 0; i < w->dir_count; i++) {
-		struct node *n = w->dirs[i];
-
-		if ((kept && w->dirs[kept - 1] == n) || !n->live ||
-			(!n->unsent && n->u.dir->kid_live && !(n->meta && n->meta->unsaved)))
-			dir_unkeep(n);
-		else
-			w->dirs[kept++] = n;
-	}
-	w->dir_count = kept;
-	/* Sorted again and again only when that frees much. */
-	if (kept > w->dir_cap / 2) {
-		w->dir_cap *= 2;
-		w->dirs = mem_resize(w->dirs, w->dir_cap, sizeof(*w->dirs));
-	}
-}
-
-void walk_note_dir(struct walk *w, struct node *dir)
-{
-	if (w->dir_count && w->dirs[w->dir_count - 1] == dir)
-		return;
-	if (w->dir_count && w->dir_count == w->dir_cap && w->kind == COMMAND_RUN)
-		drop_settled_dirs(w);
-	if (w->dir_count == w->dir_cap) {
-		w->dir_cap = w->dir_cap ? w->dir_cap * 2 : 16;
-		w->dirs = mem_resize(w->dirs, w->dir_cap, sizeof(*w->dirs));
-	}
-	w->dirs[w->dir_count++] = node_ref(dir);
-	dir->keepers++;
-}
-
 static void walk_leave(struct walk *w, const struct ns_volume *v)
 {
 	size_t i, kept = 0;
 
 	for (i = 0; i < w->chain_len; i++)
 		if (w->chain[i].dir->volume == v)
-			chain_cut(w, 0);
+			walk_chain_cut(w, 0);
 	for (i = 0; i < w->dir_count; i++) {
 		if (w->dirs[i]->volume == v)
-			dir_unkeep(w->dirs[i]);
+			walk_dir_unkeep(w->dirs[i]);
 		else
 			w->dirs[kept++] = w->dirs[i];
 	}
@@ -777,62 +380,4 @@ pid_t walk_run_end(struct walk *w)
 	if (!w->waking)
 		maybe_over(w);
 	return pid;
-}
-
-/* ---- status ---- */
-
-void walk_who(const struct walk *w, struct ns_failure *f)
-{
-	f->command = w->command;
-	f->pid = w->tgid;
-	f->walk_id = w->id;
-}
-
-void ns_walk_status(struct walk *w, struct ns_walk_status *s)
-{
-	uint64_t left = w->pending;
-
-	measure(w);
-	*s = (struct ns_walk_status){.id = w->id,
-		.pid = w->tgid,
-		.run = w->kind == COMMAND_RUN,
-		.pending = w->pending,
-		.accepted = w->accepted,
-		.done = w->done,
-		.failed = w->failed,
-		.errnum = w->failed_errnum,
-		.strict = w->passed_end,
-		.ended = w->exited,
-		.rate = w->rate,
-		.seconds_left = -1};
-	snprintf(s->command, sizeof(s->command), "%s", w->command);
-	if (w->listed > w->accepted && !w->passed_end && !w->exited)
-		left += w->listed - w->accepted;
-	s->left = left;
-	if (w->rate > 0)
-		s->seconds_left = (double)left / w->rate;
-}
-
-void ns_each_walk(struct ns_volume *v, void (*fn)(void *ctx, struct walk *walk), void *ctx)
-{
-	struct walk *w, *next;
-
-	HASH_ITER (hh, v->ns->walks, w, next)
-		if (w->volume == v)
-			fn(ctx, w);
-	for (w = LIST_FIRST(&v->ns->runs); w; w = next) {
-		next = LIST_NEXT(w, run_link);
-		if (w->volume == v)
-			fn(ctx, w);
-	}
-}
-
-struct ns_volume *walk_volume(const struct walk *w)
-{
-	return w->volume;
-}
-
-void walk_put_markers(struct walk *w)
-{
-	put_markers(w);
 }

@@ -1,0 +1,59 @@
+/* What a walk consists of; shared by ns_walk*.c only. Core thread. */
+#ifndef NS_NS_WALK_H
+#define NS_NS_WALK_H
+
+#include <uthash.h>
+
+#include "ns/ns_int.h"
+
+struct link {
+	struct node *dir; /* a reference */
+	uint64_t last_ino; /* 0: it is empty */
+	char *last_name;   /* a file that took its place is the last one, too */
+};
+
+struct walk {
+	UT_hash_handle hh;
+	LIST_ENTRY(walk) run_link; /* COMMAND_RUN, which is not in the hash */
+	uint64_t id;
+	pid_t tgid; /* COMMAND_RUN: whose descendants are its members */
+	struct ns *ns;
+	struct ns_volume *volume;
+	struct loop_fd pidfd;
+	enum command_kind kind; /* of a move: what it does now */
+	bool moves, moves_tree;
+	char *command; /* its name, for messages */
+	char *last;    /* path in the mount of the last source or argument */
+	const char *last_name;
+	bool last_slash; /* it was written as a directory: "a/", "a/." */
+	bool proven[WALK_OPS];
+	bool passed_end, exited;
+	bool waking; /* its waiters are being resumed */
+	unsigned pending;
+	uint64_t accepted, done, failed;
+	uint64_t listed; /* files in the directories it has listed */
+	int64_t rate_ms; /* when the last measurement of the rate ended */
+	uint64_t rate_done;
+	double rate; /* done a second, smoothed */
+	int failed_errnum;
+	struct ns_call_list waiters;
+	struct node *source; /* the file it has opened last; a reference */
+	struct link *chain;
+	size_t chain_len;
+	struct node **dirs; /* that may need a marker in the end; references */
+	size_t dir_count, dir_cap;
+	struct node **roots; /* where it listed or made trees: what the kernel was told is taken back */
+	size_t root_count;
+};
+
+/* ns_walk.c */
+void walk_settled_one(struct walk *w); /* one of what is pending is over */
+/* ns_walk_end.c */
+void walk_chain_cut(struct walk *w, size_t len);
+bool walk_way_is_barred(const struct walk *w);
+/* ns_walk_dirs.c */
+void walk_dir_unkeep(struct node *dir);
+/* ns_walk_status.c */
+void walk_measure(struct walk *w);
+
+#endif
