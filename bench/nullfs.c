@@ -2,11 +2,11 @@
  * A filesystem that does nothing, as fast as FUSE allows: the floor of a machine.
  *
  * Everything is answered from memory at once. It has the connection settings of s3bulkfs
- * (readdirplus, no writeback cache, no FLUSH for files opened to be read, no check of permissions by
- * the kernel, 1 s of entry and attribute timeout as metadata_ttl), one thread, and a loop that reads /dev/fuse without blocking a few times
- * before it waits. What `cp -r` costs here is what the kernel, cp and FUSE cost; the rest of
- * s3bulkfs comes on top. Ownership: nodes live in one table, index = inode number, and are never
- * freed.
+ * (readdirplus, no writeback cache, no FLUSH for files opened to be read, no check of permissions
+ * by the kernel, 1 s of entry and attribute timeout as metadata_ttl), one thread, and a loop that
+ * reads /dev/fuse without blocking a few times before it waits. What `cp -r` costs here is what the
+ * kernel, cp and FUSE cost; the rest of s3bulkfs comes on top. Ownership: nodes live in one table,
+ * index = inode number, and are never freed.
  *
  * usage: nullfs COUNT SIZE MOUNTPOINT (foreground; holds src/f000000 ... of SIZE bytes)
  */

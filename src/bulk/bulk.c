@@ -41,8 +41,8 @@ void bulk_free(struct bulk *b)
 
 static void deletes_late(struct loop_timer *timer)
 {
-	struct bulk_target *t = (struct bulk_target *)((char *)timer -
-		offsetof(struct bulk_target, deletes_timer));
+	struct bulk_target *t =
+		(struct bulk_target *)((char *)timer - offsetof(struct bulk_target, deletes_timer));
 
 	bulk_hurry(t);
 }
@@ -57,8 +57,7 @@ static void pump_hook(void *ctx)
 	bulk_pump(ctx);
 }
 
-struct bulk_target *bulk_target_new(
-	struct bulk *b, struct s3_client *client, unsigned inflight_max)
+struct bulk_target *bulk_target_new(struct bulk *b, struct s3_client *client, unsigned inflight_max)
 {
 	struct bulk_target *t = mem_zalloc(sizeof(*t));
 
@@ -178,8 +177,9 @@ static void again(struct loop_timer *timer)
 }
 
 /*
- * The window already sends less when it is refused, so one operation need not wait as long as a client
- * without one would; and however many times it is refused, it is not given up before the deadline.
+ * The window already sends less when it is refused, so one operation need not wait as long as a
+ * client without one would; and however many times it is refused, it is not given up before the
+ * deadline.
  */
 static const struct s3_retry_policy policy = {
 	.attempts_max = 10,
@@ -193,8 +193,7 @@ static const struct s3_retry_policy policy = {
 bool bulk_try_again(struct bulk_op *op, const struct s3_err *err, int64_t *same_ms)
 {
 	struct bulk *b = op->target->bulk;
-	int64_t delay_ms =
-		s3_retry_next(&op->retry, &policy, err, clk_mono_ms(), &b->rng);
+	int64_t delay_ms = s3_retry_next(&op->retry, &policy, err, clk_mono_ms(), &b->rng);
 
 	if (delay_ms < 0)
 		return false;
@@ -248,10 +247,10 @@ void bulk_pump(struct bulk_target *t)
 {
 	struct bulk_op *op;
 
-	/* A part of a copy that was refused its turn goes on with the next answer, not from here. */
+	/* A part of a copy that was refused its turn goes on with the next answer, not from here.
+	 */
 	t->window.paced = false;
-	while ((op = TAILQ_FIRST(&t->ready)) &&
-		bulk_window_admits(&t->window, 1, clk_mono_ms())) {
+	while ((op = TAILQ_FIRST(&t->ready)) && bulk_window_admits(&t->window, 1, clk_mono_ms())) {
 		TAILQ_REMOVE(&t->ready, op, link);
 		launch(op);
 	}

@@ -3,8 +3,8 @@
  * batches, and one window of requests in flight for each bucket.
  *
  * Core thread only. An operation is embedded in its caller's structure and borrowed from
- * bulk_submit until `done` has run, exactly once and never inside bulk_submit. Operations on one key
- * happen in the order of their submission: readers of a key (a copy's source, BULK_READ) share,
+ * bulk_submit until `done` has run, exactly once and never inside bulk_submit. Operations on one
+ * key happen in the order of their submission: readers of a key (a copy's source, BULK_READ) share,
  * writers (a copy's target, deletes, puts, BULK_WRITE) are alone (contract C6).
  */
 #ifndef BULK_BULK_H
@@ -34,7 +34,8 @@ enum bulk_kind {
 	BULK_COPY,   /* CopyObject, or UploadPartCopy above the part threshold */
 	BULK_DELETE, /* one key of a DeleteObjects */
 	BULK_PUT,    /* PutObject of a small body */
-	BULK_READ,   /* holds the key for a reader of the caller's own: `granted`, then bulk_release */
+	BULK_READ,   /* holds the key for a reader of the caller's own: `granted`, then bulk_release
+		      */
 	BULK_WRITE   /* the same for a writer */
 };
 
@@ -45,17 +46,18 @@ struct bulk_op {
 	struct bytes key;
 	struct bulk_target *source; /* BULK_COPY */
 	struct bytes source_key, source_etag;
-	uint64_t size_bytes;		/* BULK_COPY: of the source */
-	const char *storage_class;	/* BULK_COPY: to keep; NULL: the bucket's default */
-	const struct s3_meta *meta;	/* BULK_PUT; or NULL */
-	/* BULK_COPY: user metadata to set (value NULL: to remove) over the source's; costs a HEAD */
+	uint64_t size_bytes;        /* BULK_COPY: of the source */
+	const char *storage_class;  /* BULK_COPY: to keep; NULL: the bucket's default */
+	const struct s3_meta *meta; /* BULK_PUT; or NULL */
+	/* BULK_COPY: user metadata to set (value NULL: to remove) over the source's; costs a HEAD
+	 */
 	const struct s3_header *patch;
 	size_t patch_count;
-	struct s3_body body;		/* BULK_PUT */
+	struct s3_body body;                 /* BULK_PUT */
 	void (*granted)(struct bulk_op *op); /* BULK_READ, BULK_WRITE; may run inside bulk_submit */
 	void (*done)(struct bulk_op *op, const struct s3_err *err);
 	/* Results, valid in `done`. */
-	char etag[80]; /* "" when the server gave none */
+	char etag[80];    /* "" when the server gave none */
 	int64_t mtime_ms; /* 0: unknown */
 
 	/* The engine's own. */
@@ -72,8 +74,8 @@ struct bulk_op {
 
 struct bulk_config {
 	uint64_t copy_part_threshold_bytes; /* larger sources are copied in parts; 0: 256 MiB */
-	uint64_t copy_part_bytes;	    /* size of such a part; 0: 128 MiB */
-	uint64_t seed;			    /* of the jitter; 0: from the clock */
+	uint64_t copy_part_bytes;           /* size of such a part; 0: 128 MiB */
+	uint64_t seed;                      /* of the jitter; 0: from the clock */
 };
 
 struct bulk_stats {

@@ -1,7 +1,7 @@
 /*
  * Delete batches: deletes whose turn has come are gathered and sent as DeleteObjects of up to 1,000
- * keys. A batch leaves when it is full, when somebody waits (bulk_hurry), or when no delete has come
- * for a moment. Every key has its own answer, its own retries and its own completion.
+ * keys. A batch leaves when it is full, when somebody waits (bulk_hurry), or when no delete has
+ * come for a moment. Every key has its own answer, its own retries and its own completion.
  */
 #include <stdlib.h>
 
@@ -84,7 +84,8 @@ static size_t batch_fit(const struct bulk_target *t, bool *full)
 	const struct bulk_op *op;
 	size_t count = 0, bytes = 0;
 
-	TAILQ_FOREACH (op, &t->deletes, link) {
+	TAILQ_FOREACH(op, &t->deletes, link)
+	{
 		bytes += s3_delete_weight(op->key);
 		if (count == t->batch_max || (count && bytes > S3_DELETE_BYTES_MAX)) {
 			*full = true;
@@ -109,7 +110,8 @@ bool delete_launch(struct bulk_target *t)
 		t->delete_bytes <= S3_DELETE_BYTES_MAX)
 		return false;
 	count = batch_fit(t, &full);
-	if ((!full && !t->deletes_due) || !bulk_window_admits(&t->window, weight_of(count), clk_mono_ms()))
+	if ((!full && !t->deletes_due) ||
+		!bulk_window_admits(&t->window, weight_of(count), clk_mono_ms()))
 		return false;
 	b = mem_zalloc(sizeof(*b) + count * sizeof(struct bulk_op *));
 	keys = mem_calloc(count, sizeof(*keys));

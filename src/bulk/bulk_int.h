@@ -33,7 +33,7 @@ struct bulk_target {
 	struct bulk_config config; /* of copies in parts */
 	struct s3_client *client;
 	struct bulk_window window;
-	struct bulk_list ready;	  /* copies and puts whose turn it is */
+	struct bulk_list ready;   /* copies and puts whose turn it is */
 	struct bulk_list deletes; /* deletes whose turn it is, to be batched */
 	unsigned delete_count;
 	unsigned batch_max; /* keys a batch, up to S3_DELETE_MAX */
@@ -48,7 +48,7 @@ struct bulk_target {
 /* bulk_order.c */
 void order_enter(struct bulk_op *op); /* queues it; `waits_left` is 0 when it may run now */
 void order_leave(struct bulk_op *op); /* frees its keys; who may run now is noted */
-void order_run(struct bulk *b);	      /* runs who was noted */
+void order_run(struct bulk *b);       /* runs who was noted */
 /* bulk.c */
 void bulk_run(struct bulk_op *op); /* its turn has come */
 void bulk_finish(struct bulk_op *op, const struct s3_err *err);
@@ -71,8 +71,8 @@ void copy_failed(struct bulk_op *op, const struct s3_err *err); /* an attempt ha
 /* bulk_meta.c */
 void meta_copy_launch(struct bulk_op *op);
 /* The source's metadata with the operation's changes; borrows from both; free(*headers). */
-struct s3_meta meta_patched(const struct bulk_op *op, const struct s3_object *o,
-	struct s3_header **headers);
+struct s3_meta meta_patched(
+	const struct bulk_op *op, const struct s3_object *o, struct s3_header **headers);
 /* bulk_mpcopy.c */
 bool mp_copy_wanted(const struct bulk_op *op);
 void mp_copy_launch(struct bulk_op *op);

@@ -19,8 +19,8 @@ static bool is_patched(const struct bulk_op *op, const char *name)
 	return false;
 }
 
-struct s3_meta meta_patched(const struct bulk_op *op, const struct s3_object *o,
-	struct s3_header **headers)
+struct s3_meta meta_patched(
+	const struct bulk_op *op, const struct s3_object *o, struct s3_header **headers)
 {
 	size_t count = 0, i;
 

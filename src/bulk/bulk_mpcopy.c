@@ -1,8 +1,8 @@
 /*
  * A copy in parts: HeadObject (for the metadata, which CreateMultipartUpload does not take over),
  * CreateMultipartUpload, UploadPartCopy for each range pinned by ETag, CompleteMultipartUpload; on
- * any failure AbortMultipartUpload. One pure step function says what comes next; each part takes its
- * own place in the window. Core thread only.
+ * any failure AbortMultipartUpload. One pure step function says what comes next; each part takes
+ * its own place in the window. Core thread only.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -33,7 +33,7 @@ struct mp_copy {
 bool mp_copy_wanted(const struct bulk_op *op)
 {
 	return op->size_bytes > op->target->config.copy_part_threshold_bytes ||
-		op->size_bytes > S3_COPY_MAX;
+	       op->size_bytes > S3_COPY_MAX;
 }
 
 static void step(struct bulk_op *op);
@@ -81,8 +81,7 @@ static void complete(struct bulk_op *op)
 	unsigned i;
 
 	for (i = 0; i < m->part_count; i++)
-		list[i] = (struct s3_part){
-			.number = i + 1, .etag = BYTES_STR(m->parts[i].etag)};
+		list[i] = (struct s3_part){.number = i + 1, .etag = BYTES_STR(m->parts[i].etag)};
 	s3_mpu_complete(op->target->client, op->key, BYTES_STR(m->upload_id), list, m->part_count,
 		op->size_bytes, 0, completed, op);
 	free(list);
@@ -177,8 +176,10 @@ static void headed(void *ctx, const struct s3_err *err, const struct s3_object *
 		return;
 	}
 	if (!bytes_equal(object->etag, op->source_etag) && op->source_etag.len) {
-		op->parts->err = (struct s3_err){.cls = S3_CHANGED, .errnum = ESTALE,
-			.code = "SourceChanged", .message = "the source changed since it was listed"};
+		op->parts->err = (struct s3_err){.cls = S3_CHANGED,
+			.errnum = ESTALE,
+			.code = "SourceChanged",
+			.message = "the source changed since it was listed"};
 		step(op);
 		return;
 	}

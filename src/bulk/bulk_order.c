@@ -46,8 +46,8 @@ static bool may_grant(const struct key_wait *w)
 	return !w->write && !prev->write && prev->granted;
 }
 
-static void enter_one(struct bulk_op *op, unsigned n, struct bulk_target *t, struct bytes key,
-	bool write)
+static void enter_one(
+	struct bulk_op *op, unsigned n, struct bulk_target *t, struct bytes key, bool write)
 {
 	struct key_wait *w = &op->waits[n];
 	struct key_queue *q = queue_find(t, key);

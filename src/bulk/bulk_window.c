@@ -5,8 +5,8 @@
 #define LIMIT_MIN 2.0
 /*
  * A cut goes down to what was served while requests were refused, by at most half and at least by a
- * little: S3 refuses what is over a partition's rate and keeps serving the rest, so a deeper cut would
- * only leave capacity unused.
+ * little: S3 refuses what is over a partition's rate and keeps serving the rest, so a deeper cut
+ * would only leave capacity unused.
  */
 #define CUT_LEAST 0.93
 #define CUT_MOST 0.5
@@ -14,15 +14,16 @@
 /* How much faster than evenly requests may follow each other. */
 #define PACE 1.2
 /*
- * Growth beyond slow start: one request and this share of the window a round trip, and more the longer
- * nothing was refused: what refused us may have gone.
+ * Growth beyond slow start: one request and this share of the window a round trip, and more the
+ * longer nothing was refused: what refused us may have gone.
  */
 #define GROWTH 0.01
 #define GROWTH_TRIPS 8.0
 /* An answer that took longer than this has stood in a queue. */
-#define QUEUED(min_ms) ((min_ms) * 1.5 + 10)
+#define QUEUED(min_ms) ((min_ms)*1.5 + 10)
 #define PERIOD_MS 5000
-/* How long answers are counted for a measurement of the rate, and how fast an old one is forgotten. */
+/* How long answers are counted for a measurement of the rate, and how fast an old one is forgotten.
+ */
 #define RATE_MS 40
 #define RATE_DECAY 0.97
 

@@ -1,6 +1,6 @@
 /*
- * s3bulkfs: parse, detach, make the client, check the bucket, mount, run, drain, unmount. The command
- * returns 0 only once the mount works: the parent waits for one message of the daemon.
+ * s3bulkfs: parse, detach, make the client, check the bucket, mount, run, drain, unmount. The
+ * command returns 0 only once the mount works: the parent waits for one message of the daemon.
  */
 #include "config.h"
 
@@ -65,8 +65,7 @@ static bool start(struct daemon *d, char *why)
 			return false;
 		fs.hub = buckets_hub(d->buckets);
 	} else {
-		if (!volume_open(&d->volume, d->loop, o, why) ||
-			!volume_check_now(&d->volume, why))
+		if (!volume_open(&d->volume, d->loop, o, why) || !volume_check_now(&d->volume, why))
 			return false;
 		volume_begin(&d->volume, d->bulk, d->ns, d->mountpoint);
 	}
@@ -75,11 +74,10 @@ static bool start(struct daemon *d, char *why)
 		return false;
 	if (!d->volume.ns)
 		return true;
-	d->ctl = ctl_new(d->loop,
-		&(struct ctl_mount){.volume = d->volume.ns,
-			.mountpoint = d->mountpoint,
-			.source = o->source,
-			.read_only = o->ns.read_only});
+	d->ctl = ctl_new(d->loop, &(struct ctl_mount){.volume = d->volume.ns,
+					  .mountpoint = d->mountpoint,
+					  .source = o->source,
+					  .read_only = o->ns.read_only});
 	return true;
 }
 
@@ -191,7 +189,7 @@ static bool find_mountpoint(struct daemon *d)
 	d->mountpoint = realpath(d->opts->mountpoint, NULL);
 	if (!d->mountpoint || stat(d->mountpoint, &st) < 0) {
 		fprintf(stderr, "s3bulkfs: mount point '%s': %m; %s\n", d->opts->mountpoint,
-			errno == ENOENT	    ? "make it with mkdir"
+			errno == ENOENT     ? "make it with mkdir"
 			: errno == ENOTCONN ? "an earlier mount has crashed: umount it first"
 					    : "give a directory that you may use");
 		return false;

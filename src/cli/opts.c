@@ -201,20 +201,20 @@ static bool set_io_threads(struct opts *o, const char *v)
 static bool set_part_size(struct opts *o, const char *v)
 {
 	return parse_size(v, &o->ns.part_bytes) && o->ns.part_bytes >= S3_PART_MIN &&
-		o->ns.part_bytes <= S3_PART_MAX;
+	       o->ns.part_bytes <= S3_PART_MAX;
 }
 
 static bool set_copy_part_size(struct opts *o, const char *v)
 {
 	return parse_size(v, &o->bulk.copy_part_bytes) && o->bulk.copy_part_bytes >= S3_PART_MIN &&
-		o->bulk.copy_part_bytes <= S3_PART_MAX;
+	       o->bulk.copy_part_bytes <= S3_PART_MAX;
 }
 
 static bool set_copy_threshold(struct opts *o, const char *v)
 {
 	return parse_size(v, &o->bulk.copy_part_threshold_bytes) &&
-		o->bulk.copy_part_threshold_bytes >= S3_PART_MIN &&
-		o->bulk.copy_part_threshold_bytes <= S3_COPY_MAX;
+	       o->bulk.copy_part_threshold_bytes >= S3_PART_MIN &&
+	       o->bulk.copy_part_threshold_bytes <= S3_COPY_MAX;
 }
 
 static bool set_private(struct opts *o, const char *v)
@@ -240,7 +240,8 @@ static bool set_rename_limit(struct opts *o, const char *v)
 }
 
 static const struct option_rule rules[] = {
-	{"endpoint_url=", set_endpoint, "URL of the S3 server; else AWS_ENDPOINT_URL_S3,\n"
+	{"endpoint_url=", set_endpoint,
+		"URL of the S3 server; else AWS_ENDPOINT_URL_S3,\n"
 		"                         AWS_ENDPOINT_URL, the profile, or Amazon's"},
 	{"region=", set_region, "region; else AWS_REGION, AWS_DEFAULT_REGION, the profile"},
 	{"profile=", set_profile, "profile of ~/.aws/credentials and ~/.aws/config"},
@@ -254,8 +255,10 @@ static const struct option_rule rules[] = {
 	{"file_mode=", set_file_mode, "permission bits of files, octal"},
 	{"dir_mode=", set_dir_mode, "permission bits of directories, octal"},
 	{"metadata_ttl=", set_ttl, "seconds that names and sizes are trusted (default: 1)"},
-	{"commit=", set_commit, "walk: cp -r and rm -r answer early and their last call\n"
-		"                         tells the truth (default); close: every call waits for S3"},
+	{"commit=", set_commit,
+		"walk: cp -r and rm -r answer early and their last call\n"
+		"                         tells the truth (default); close: every call waits for "
+		"S3"},
 	{"rename_limit=", set_rename_limit,
 		"objects up to which a directory is renamed in one go\n"
 		"                         (default: 10000); a larger one mv copies and removes"},
@@ -266,9 +269,11 @@ static const struct option_rule rules[] = {
 		"larger objects are copied in parts, 5M to 5G\n"
 		"                         (default: 256M)"},
 	{"copy_part_size=", set_copy_part_size, "size of such parts, 5M to 5G (default: 128M)"},
-	{"private", set_private, "a daemon of its own; else all mounts of root share one, and\n"
+	{"private", set_private,
+		"a daemon of its own; else all mounts of root share one, and\n"
 		"                         copies between them move no data"},
-	{"cache_dir=", set_cache_dir, "absolute directory for data beyond the memory bound\n"
+	{"cache_dir=", set_cache_dir,
+		"absolute directory for data beyond the memory bound\n"
 		"                         (default: TMPDIR or /var/tmp)"},
 };
 
@@ -277,11 +282,11 @@ static const char *const fuse_words[] = {"allow_other", "allow_root", "auto_unmo
 	"suid", "nosuid", "dev", "nodev", "exec", "noexec", "atime", "noatime", "sync", "async",
 	"dirsync", "max_read=", "default_permissions", "context=", NULL};
 static const char *const mount_words[] = {"defaults", "_netdev", "auto", "noauto", "user", "nouser",
-	"users", "nofail", "owner", "group", "nonempty", "relatime",
-	"norelatime", "strictatime", "nostrictatime", "lazytime", "nolazytime", "diratime",
-	"nodiratime", "user=", NULL};
+	"users", "nofail", "owner", "group", "nonempty", "relatime", "norelatime", "strictatime",
+	"nostrictatime", "lazytime", "nolazytime", "diratime", "nodiratime", "user=", NULL};
 
-/* How those that are about one mount read in mount_setattr(2); the others are about a superblock. */
+/* How those that are about one mount read in mount_setattr(2); the others are about a superblock.
+ */
 static const struct {
 	const char *word;
 	unsigned long set, clear;
@@ -327,8 +332,8 @@ static bool in_words(const char *const *words, const char *word)
 
 static void add_fuse_option(struct opts *o, const char *word)
 {
-	char *both = o->fuse_options ? mem_printf("%s,%s", o->fuse_options, word)
-				     : mem_strdup(word);
+	char *both =
+		o->fuse_options ? mem_printf("%s,%s", o->fuse_options, word) : mem_strdup(word);
 
 	free(o->fuse_options);
 	o->fuse_options = both;
@@ -346,8 +351,8 @@ static bool set_option(struct opts *o, const char *word, char *why, size_t why_s
 			continue;
 		if (rules[i].set(o, word + (has_value ? n : 0)))
 			return true;
-		snprintf(why, why_size, "the value of option '%s' is not valid; see s3bulkfs --help",
-			word);
+		snprintf(why, why_size,
+			"the value of option '%s' is not valid; see s3bulkfs --help", word);
 		return false;
 	}
 	if (in_words(fuse_words, word)) {
@@ -357,10 +362,10 @@ static bool set_option(struct opts *o, const char *word, char *why, size_t why_s
 		note_attribute(o, word);
 		return true;
 	}
-	if (in_words(mount_words, word) || !strncmp(word, "x-", 2) ||
-		!strncmp(word, "comment=", 8))
+	if (in_words(mount_words, word) || !strncmp(word, "x-", 2) || !strncmp(word, "comment=", 8))
 		return true;
-	snprintf(why, why_size, "unknown option '%s'; see s3bulkfs --help for those there are", word);
+	snprintf(why, why_size, "unknown option '%s'; see s3bulkfs --help for those there are",
+		word);
 	return false;
 }
 
@@ -419,7 +424,8 @@ static bool set_operand(struct opts *o, const char *word, char *why, size_t why_
 		o->mountpoint = mem_strdup(word);
 	} else {
 		snprintf(why, why_size,
-			"'%s' is one argument too many: s3bulkfs [options] BUCKET[:/PREFIX] MOUNTPOINT",
+			"'%s' is one argument too many: s3bulkfs [options] BUCKET[:/PREFIX] "
+			"MOUNTPOINT",
 			word);
 		return false;
 	}
@@ -456,7 +462,8 @@ static bool parse_words(struct opts *o, int argc, char **argv, char *why, size_t
 		} else if (!strncmp(w, "-o", 2) && (w[2] || i + 1 < argc))
 			good = set_options(o, w[2] ? w + 2 : argv[++i], why, why_size);
 		else if (!strcmp(w, "-n") || !strcmp(w, "-s"))
-			continue; /* mount(8) may hand these to any filesystem: no mtab, be sloppy */
+			continue; /* mount(8) may hand these to any filesystem: no mtab, be sloppy
+				   */
 		else {
 			snprintf(why, why_size, "unknown option '%s'; see s3bulkfs --help", w);
 			good = false;
@@ -467,13 +474,14 @@ static bool parse_words(struct opts *o, int argc, char **argv, char *why, size_t
 
 bool opts_parse(struct opts *o, int argc, char **argv, char *why, size_t why_size)
 {
-	*o = (struct opts){.ns = {
-				   .uid = geteuid(),
-				   .gid = getegid(),
-				   .file_mode = 0644,
-				   .dir_mode = 0755,
-				   .metadata_ttl_s = 1,
-			   },
+	*o = (struct opts){.ns =
+				   {
+					   .uid = geteuid(),
+					   .gid = getegid(),
+					   .file_mode = 0644,
+					   .dir_mode = 0755,
+					   .metadata_ttl_s = 1,
+				   },
 		.mount_attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV};
 	if (!parse_words(o, argc, argv, why, why_size))
 		return false;
@@ -485,7 +493,8 @@ bool opts_parse(struct opts *o, int argc, char **argv, char *why, size_t why_siz
 		o->source = mem_strdup("all-buckets");
 	}
 	if (!o->all_buckets && (!o->bucket || !*o->bucket)) {
-		snprintf(why, why_size, "no bucket given: s3bulkfs [options] BUCKET[:/PREFIX] MOUNTPOINT");
+		snprintf(why, why_size,
+			"no bucket given: s3bulkfs [options] BUCKET[:/PREFIX] MOUNTPOINT");
 		return false;
 	}
 	if (!o->mountpoint) {
@@ -515,7 +524,8 @@ void opts_help(void)
 
 	printf("Usage: s3bulkfs [options] BUCKET[:/PREFIX] MOUNTPOINT\n"
 	       "       s3bulkfs [options] --all-buckets MOUNTPOINT\n"
-	       "Mounts an S3 bucket, or a prefix of one, on which cp -r and rm -r run at the speed\n"
+	       "Mounts an S3 bucket, or a prefix of one, on which cp -r and rm -r run at the "
+	       "speed\n"
 	       "of S3's own bulk calls. Unmount with umount(8), or fusermount3 -u.\n\n"
 	       "  --all-buckets          every bucket is a directory of the mount\n"
 	       "  -f                     stay in the foreground, log to stderr\n"

@@ -13,12 +13,12 @@
 struct opts {
 	bool help, version, foreground, debug;
 	char *bucket, *prefix; /* prefix: "" or ending with '/' */
-	char *source;	       /* as given */
+	char *source;          /* as given */
 	char *mountpoint;      /* as given */
 	char *fuse_options;    /* for the kernel and libfuse, separated by commas */
 	bool allow_other;
-	bool own_daemon;	/* -o private */
-	bool own_superblock;	/* an option is about the superblock: it cannot be shared */
+	bool own_daemon;     /* -o private */
+	bool own_superblock; /* an option is about the superblock: it cannot be shared */
 	bool all_buckets;
 	unsigned long mount_attributes; /* MOUNT_ATTR_*: what fuse_options says about one mount */
 	unsigned max_inflight;

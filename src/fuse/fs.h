@@ -14,35 +14,36 @@
 struct fs;
 
 struct fs_config {
-	const char *mountpoint; /* absolute */
-	const char *source;	/* shown by mount(8): "bucket:/prefix" */
-	const char *options;	/* further mount options, separated by commas; or NULL */
+	const char *mountpoint;   /* absolute */
+	const char *source;       /* shown by mount(8): "bucket:/prefix" */
+	const char *options;      /* further mount options, separated by commas; or NULL */
 	const struct fs_hub *hub; /* in place of a volume; or NULL */
-	bool check_permissions; /* the kernel checks mode bits: needed with allow_other */
-	bool debug;		/* libfuse prints each request */
+	bool check_permissions;   /* the kernel checks mode bits: needed with allow_other */
+	bool debug;               /* libfuse prints each request */
 };
 
 /*
  * Mounts. On failure returns NULL and one sentence for the user in `why`. The session's descriptor
- * becomes the loop's source; when the filesystem is unmounted or a signal (TERM, INT, HUP: blocked in
- * all threads by the caller) asks for it, the loop is stopped.
+ * becomes the loop's source; when the filesystem is unmounted or a signal (TERM, INT, HUP: blocked
+ * in all threads by the caller) asks for it, the loop is stopped.
  */
 struct fs *fs_mount(struct loop *loop, struct ns *ns, struct ns_volume *volume,
 	const struct fs_config *config, char *why, size_t why_size);
 
 /*
- * A session for volumes that come and go: one superblock (so that copies between any two of its mounts
- * arrive as copy_file_range), and nothing mounted yet. Access is decided by the name space: the kernel
- * lets everyone in (struct ns_config, check_access). Needs CAP_SYS_ADMIN. `on_signal` runs on the core
- * thread when TERM, INT or HUP has come. Sources: fsopen(2), open_tree(2), move_mount(2).
+ * A session for volumes that come and go: one superblock (so that copies between any two of its
+ * mounts arrive as copy_file_range), and nothing mounted yet. Access is decided by the name space:
+ * the kernel lets everyone in (struct ns_config, check_access). Needs CAP_SYS_ADMIN. `on_signal`
+ * runs on the core thread when TERM, INT or HUP has come. Sources: fsopen(2), open_tree(2),
+ * move_mount(2).
  */
 struct fs *fs_share(struct loop *loop, struct ns *ns, void (*on_signal)(void *ctx), void *ctx,
 	char *why, size_t why_size);
 
 struct fs_attach {
 	struct ns_volume *volume;
-	int mountpoint_fd;	/* O_PATH; taken, closed by fs_attach in the end */
-	const char *source;	/* copied */
+	int mountpoint_fd;        /* O_PATH; taken, closed by fs_attach in the end */
+	const char *source;       /* copied */
 	unsigned long attributes; /* MOUNT_ATTR_*, mount_setattr(2) */
 	/* Once, on the core thread: it is mounted, or errnum and the step that failed. */
 	void (*attached)(void *ctx, int errnum, const char *step);
@@ -51,8 +52,8 @@ struct fs_attach {
 	void *ctx;
 };
 /*
- * Mounts the volume, from a thread of its own: the kernel asks us about it meanwhile. After a failure,
- * or when ns_volume_forgotten, the caller ends it with fs_drop.
+ * Mounts the volume, from a thread of its own: the kernel asks us about it meanwhile. After a
+ * failure, or when ns_volume_forgotten, the caller ends it with fs_drop.
  */
 void fs_attach(struct fs *fs, const struct fs_attach *attach);
 /* The session no longer knows the volume. It must be neither being attached nor mounted. */
@@ -79,7 +80,8 @@ struct fs_hub {
 
 /* How often a signal has asked for the end. */
 unsigned fs_signal_count(const struct fs *fs);
-/* Unmounts if that has not happened, and frees. No request of the kernel may be waiting any more. */
+/* Unmounts if that has not happened, and frees. No request of the kernel may be waiting any more.
+ */
 void fs_unmount(struct fs *fs);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * Telling the kernel that a name is stale. That write may have to wait for a lock whose holder waits
- * for an answer of ours, so it is done by a thread of its own, never by the core thread.
+ * Telling the kernel that a name is stale. That write may have to wait for a lock whose holder
+ * waits for an answer of ours, so it is done by a thread of its own, never by the core thread.
  */
 #include <pthread.h>
 #include <signal.h>

@@ -190,18 +190,18 @@ bool fs_fill(struct ns_call *c, const char *name, struct node *n, const struct n
 		e = entry_of(fs, n, attr);
 	/* "." and ".." carry no lookup: inode 0 tells the kernel so. */
 	if (r->plus)
-		size = fuse_add_direntry_plus(r->req, r->dirents + r->dirents_len, room, name, &e,
-			(off_t)next_offset);
+		size = fuse_add_direntry_plus(
+			r->req, r->dirents + r->dirents_len, room, name, &e, (off_t)next_offset);
 	else
-		size = fuse_add_direntry(r->req, r->dirents + r->dirents_len, room, name,
-			&attr->st, (off_t)next_offset);
+		size = fuse_add_direntry(r->req, r->dirents + r->dirents_len, room, name, &attr->st,
+			(off_t)next_offset);
 	if (size > room)
 		return false;
 	r->dirents_len += size;
 	if (n && r->plus) {
 		if (!(r->filled_count & (r->filled_count - 1)))
-			r->filled = mem_resize(r->filled,
-				r->filled_count ? r->filled_count * 2 : 1, sizeof(*r->filled));
+			r->filled = mem_resize(r->filled, r->filled_count ? r->filled_count * 2 : 1,
+				sizeof(*r->filled));
 		r->filled[r->filled_count++] = n;
 	}
 	return true;

@@ -30,7 +30,8 @@ static bool poll_requests(void *ctx)
 		fuse_session_process_buf(fs->session, &fs->buf);
 	}
 	if (fuse_session_exited(fs->session)) {
-		/* A connection that has ended stays readable: it would keep the loop from waiting. */
+		/* A connection that has ended stays readable: it would keep the loop from waiting.
+		 */
 		loop_set_source(fs->loop, NULL, NULL, -1);
 		loop_stop(fs->loop);
 	}
@@ -140,7 +141,8 @@ struct fs *fs_mount(struct loop *loop, struct ns *ns, struct ns_volume *volume,
 	}
 	if (fuse_session_mount(fs->session, config->mountpoint)) {
 		snprintf(why, why_size,
-			"cannot mount on %s: see the line above; /dev/fuse and, unless you are root, "
+			"cannot mount on %s: see the line above; /dev/fuse and, unless you are "
+			"root, "
 			"fusermount3 (package fuse3) are needed",
 			config->mountpoint);
 		fs_unmount(fs);

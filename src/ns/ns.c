@@ -50,7 +50,8 @@ struct node *ns_root(struct ns_volume *v)
 }
 
 void ns_on_stale(struct ns *ns,
-	void (*stale)(void *ctx, struct node *parent, const char *name, struct node *node), void *ctx)
+	void (*stale)(void *ctx, struct node *parent, const char *name, struct node *node),
+	void *ctx)
 {
 	ns->stale = stale;
 	ns->stale_ctx = ctx;
@@ -91,7 +92,8 @@ void ns_close(struct ns *ns)
 	ns->closing = true;
 }
 
-/* Takes the nodes of one volume, or (NULL) of all, out of the table: the kernel knows none any more. */
+/* Takes the nodes of one volume, or (NULL) of all, out of the table: the kernel knows none any
+ * more. */
 static void drop_nodes(struct ns *ns, const struct ns_volume *v)
 {
 	struct node *n, *next;
@@ -156,7 +158,7 @@ bool ns_volume_pending(const struct ns_volume *v)
 bool ns_volume_forgotten(const struct ns_volume *v)
 {
 	return !v->root->lookups && !v->root->u.dir->pending && !dir_handles_of(v) &&
-		!file_handles_of(v);
+	       !file_handles_of(v);
 }
 
 void ns_volume_let_go(struct ns_volume *v)
@@ -174,6 +176,7 @@ void ns_volume_free(struct ns_volume *v)
 	struct ns *ns = v->ns;
 	struct ns_volume **at;
 
+	flats_free(ns, v);
 	walks_leave_volume(ns, v);
 	drop_nodes(ns, v);
 	for (at = &ns->volumes; *at != v; at = &(*at)->next)
@@ -189,7 +192,8 @@ void ns_volume_free(struct ns_volume *v)
 	node_unref(v->root);
 }
 
-/* After the kernel has gone: every node that is left is held by the table, or by a lost reference. */
+/* After the kernel has gone: every node that is left is held by the table, or by a lost reference.
+ */
 void ns_free(struct ns *ns)
 {
 	size_t i;

@@ -2,10 +2,10 @@
  * The name space: names, inodes, listings, open files, what is accepted but not done yet, and who
  * walks where. Core thread only.
  *
- * A call (struct ns_call) is made by the fuse layer for each request of the kernel and borrowed until
- * `reply` has run, exactly once; it may run inside the function that was called. A call that has to
- * wait is parked and taken up again from its start when what it waits for has happened; ns_interrupt
- * ends a parked call with EINTR.
+ * A call (struct ns_call) is made by the fuse layer for each request of the kernel and borrowed
+ * until `reply` has run, exactly once; it may run inside the function that was called. A call that
+ * has to wait is parked and taken up again from its start when what it waits for has happened;
+ * ns_interrupt ends a parked call with EINTR.
  */
 #ifndef NS_NS_H
 #define NS_NS_H
@@ -22,7 +22,7 @@
 
 struct ns;
 struct ns_volume; /* a bucket, or a prefix of one, as it is mounted */
-struct node;	  /* a name; the kernel knows it by its address */
+struct node;      /* a name; the kernel knows it by its address */
 struct ns_dir_handle;
 struct ns_file_handle;
 struct ns_call;
@@ -51,16 +51,16 @@ struct ns_call {
 	uid_t uid;
 	gid_t gid;
 	/* What is asked; each function says which of these it reads. */
-	struct node *node;   /* or the parent, with `name` */
+	struct node *node;    /* or the parent, with `name` */
 	struct node *parent2; /* rename: the new parent */
-	char *name, *name2;  /* owned by the call (free with the call) */
+	char *name, *name2;   /* owned by the call (free with the call) */
 	struct ns_file_handle *file, *file2;
 	struct ns_dir_handle *dir;
 	uint64_t offset, offset2;
 	size_t size;
 	const char *data; /* write: borrowed until the reply */
-	unsigned flags;	  /* open flags, rename flags, NS_SET_* */
-	struct stat st;	  /* setattr */
+	unsigned flags;   /* open flags, rename flags, NS_SET_* */
+	struct stat st;   /* setattr */
 	/* The answer, valid in `reply` when its errnum is 0. */
 	struct ns_attr attr;
 	struct node *result;
@@ -88,20 +88,20 @@ struct ns_config {
 	mode_t file_mode, dir_mode; /* permission bits */
 	double metadata_ttl_s;
 	bool read_only;
-	bool check_access; /* the kernel lets everyone in and checks no mode: ns_permit decides */
-	bool allow_other;  /* with check_access: others than root are let in at all */
-	bool commit_close;	   /* -o commit=close: every call strict */
-	uint64_t part_bytes;	   /* of uploads; 0: 8 MiB */
+	bool check_access;   /* the kernel lets everyone in and checks no mode: ns_permit decides */
+	bool allow_other;    /* with check_access: others than root are let in at all */
+	bool commit_close;   /* -o commit=close: every call strict */
+	uint64_t part_bytes; /* of uploads; 0: 8 MiB */
 	uint64_t write_memory_bytes; /* of data waiting to be uploaded; 0: 64 MiB */
 	uint64_t read_memory_bytes;  /* of readahead; 0: 64 MiB */
-	size_t rename_limit; /* objects of a directory that is renamed in one go; 0: 10,000 */
-	unsigned pending_max;	   /* accepted operations that are not done; 0: 10,000 */
-	const char *spool_dir;	   /* where buffers go beyond the bound; NULL: $TMPDIR, /var/tmp */
+	size_t rename_limit;   /* objects of a directory that is renamed in one go; 0: 10,000 */
+	unsigned pending_max;  /* accepted operations that are not done; 0: 10,000 */
+	const char *spool_dir; /* where buffers go beyond the bound; NULL: $TMPDIR, /var/tmp */
 };
 
 /*
- * A name space with one volume. `mountpoint` is its absolute real path, for recognising arguments of
- * commands. `prefix` is "" or ends with '/'. Everything is copied.
+ * A name space with one volume. `mountpoint` is its absolute real path, for recognising arguments
+ * of commands. `prefix` is "" or ends with '/'. Everything is copied.
  */
 struct ns *ns_new(struct loop *loop, struct bulk *bulk, const struct ns_config *config);
 struct ns_volume *ns_volume_new(struct ns *ns, struct bulk_target *target, const char *prefix,
@@ -112,8 +112,9 @@ bool ns_volume_connected(const struct ns_volume *volume);
 struct node *ns_root(struct ns_volume *volume);
 struct ns_volume *ns_volume_of(const struct node *node);
 /*
- * A volume that is unmounted while others go on: when nothing is pending, and the kernel has forgotten
- * it and closed all its files (ns_volume_forgotten), free its client, then the volume, then its target.
+ * A volume that is unmounted while others go on: when nothing is pending, and the kernel has
+ * forgotten it and closed all its files (ns_volume_forgotten), free its client, then the volume,
+ * then its target.
  */
 bool ns_volume_pending(const struct ns_volume *volume);
 bool ns_volume_forgotten(const struct ns_volume *volume);
@@ -139,10 +140,12 @@ void ns_interrupt(struct ns_call *call);
 
 /*
  * What the kernel is to forget, because what it was told is no longer so: set by the fuse layer,
- * which must hand the words to another thread (the kernel may need locks whose holders wait for us).
+ * which must hand the words to another thread (the kernel may need locks whose holders wait for
+ * us).
  */
 void ns_on_stale(struct ns *ns,
-	void (*stale)(void *ctx, struct node *parent, const char *name, struct node *node), void *ctx);
+	void (*stale)(void *ctx, struct node *parent, const char *name, struct node *node),
+	void *ctx);
 
 /* -- who may do what: ns_access.c -- */
 struct ns_who {
@@ -152,32 +155,33 @@ struct ns_who {
 	void *ctx;
 };
 /*
- * 0, or the positive errno with which the caller is refused: `mask` (as access(2)) of the node itself,
- * search of every directory above it, and, with `owner`, being its owner. For callers but root.
+ * 0, or the positive errno with which the caller is refused: `mask` (as access(2)) of the node
+ * itself, search of every directory above it, and, with `owner`, being its owner. For callers but
+ * root.
  */
 int ns_permit(const struct node *node, const struct ns_who *who, unsigned mask, bool owner);
 
 /* -- names and attributes: ns_lookup.c -- Reply with `result` (a lookup reference) and `attr`. */
-void ns_lookup(struct ns_call *call);  /* node, name */
+void ns_lookup(struct ns_call *call);      /* node, name */
 void ns_lookup_root(struct ns_call *call); /* node: a volume's root */
-void ns_getattr(struct ns_call *call); /* node; file or NULL */
-void ns_setattr(struct ns_call *call); /* node, flags NS_SET_*, st; file or NULL */
+void ns_getattr(struct ns_call *call);     /* node; file or NULL */
+void ns_setattr(struct ns_call *call);     /* node, flags NS_SET_*, st; file or NULL */
 /* Takes `count` lookup references from the node. No reply. */
 void ns_forget(struct node *node, uint64_t count);
 
 /* -- directories: ns_dir.c -- */
 void ns_opendir(struct ns_call *call); /* node -> dir */
 /*
- * Fills the reply by calling `fill` for each entry behind `offset`: it returns false when the buffer
- * is full. With `plus` each filled entry but "." and ".." carries a lookup reference.
+ * Fills the reply by calling `fill` for each entry behind `offset`: it returns false when the
+ * buffer is full. With `plus` each filled entry but "." and ".." carries a lookup reference.
  */
 typedef bool ns_fill_fn(struct ns_call *call, const char *name, struct node *node,
 	const struct ns_attr *attr, uint64_t next_offset);
 void ns_readdir(struct ns_call *call, ns_fill_fn *fill, bool plus); /* node, dir, offset */
 void ns_releasedir(struct ns_dir_handle *dir);
 void ns_fsyncdir(struct ns_call *call); /* node */
-void ns_mkdir(struct ns_call *call);	/* node, name -> result */
-void ns_rmdir(struct ns_call *call);	/* node, name */
+void ns_mkdir(struct ns_call *call);    /* node, name -> result */
+void ns_rmdir(struct ns_call *call);    /* node, name */
 
 /* -- files: ns_file.c, ns_read.c, ns_write.c, ns_copy.c -- */
 void ns_open(struct ns_call *call);   /* node, flags -> file */
@@ -197,11 +201,11 @@ void ns_rename(struct ns_call *call); /* node, name, parent2, name2, flags */
 /* -- what people see: ns_status.c, ns_walk.c, ns_ledger.h -- */
 
 struct ns_volume_status {
-	unsigned pending;	   /* accepted operations that are not done */
-	unsigned in_flight;	   /* requests */
-	double window;		   /* how many there may be */
+	unsigned pending;                   /* accepted operations that are not done */
+	unsigned in_flight;                 /* requests */
+	double window;                      /* how many there may be */
 	uint64_t copies, removals, uploads; /* done */
-	uint64_t throttled;	   /* answers */
+	uint64_t throttled;                 /* answers */
 	uint64_t errors, deferred_errors;
 };
 void ns_volume_status(const struct ns_volume *volume, struct ns_volume_status *status);
@@ -215,9 +219,9 @@ struct ns_walk_status {
 	bool ended;  /* the process has ended */
 	unsigned pending;
 	uint64_t accepted, done, failed; /* operations; failed: after they were accepted */
-	int errnum;	     /* of the first failure that no call has reported; 0: none */
-	uint64_t left;	     /* operations that are pending or, by what was listed, to come */
-	double rate;	     /* done a second; 0: unknown */
+	int errnum;          /* of the first failure that no call has reported; 0: none */
+	uint64_t left;       /* operations that are pending or, by what was listed, to come */
+	double rate;         /* done a second; 0: unknown */
 	double seconds_left; /* -1: unknown */
 };
 void ns_walk_status(struct walk *walk, struct ns_walk_status *status);
@@ -226,16 +230,18 @@ void ns_each_walk(struct ns_volume *volume, void (*fn)(void *ctx, struct walk *w
 
 /* The failed operations of the volume: ns_ledger.h. */
 struct ledger *ns_ledger(struct ns_volume *volume);
-/* Replies when nothing is pending at or below the path `name` of the volume whose root is `node`. */
+/* Replies when nothing is pending at or below the path `name` of the volume whose root is `node`.
+ */
 void ns_settle(struct ns_call *call);
 
 /* -- runs: ns_run.c -- */
 /*
- * Everything that the descendants of process `pid` do in the volume is deferred from now on, but the
- * first operation of each kind. NULL: there are too many runs, or the volume is strict.
+ * Everything that the descendants of process `pid` do in the volume is deferred from now on, but
+ * the first operation of each kind. NULL: there are too many runs, or the volume is strict.
  */
 struct walk *ns_run_begin(struct ns_volume *volume, pid_t pid, const char *command);
-/* Replies when everything the run has had accepted is done: 0 or its first failure. `node`: the root. */
+/* Replies when everything the run has had accepted is done: 0 or its first failure. `node`: the
+ * root. */
 void ns_run_wait(struct walk *run, struct ns_call *call);
 /* It has no members any more; what is pending goes on. `run` is gone. */
 void ns_run_end(struct walk *run);

@@ -1,7 +1,7 @@
 /*
- * Accepted operations: what a system call asked for and the bulk engine does. A strict call waits for
- * its operation; a deferred one was answered already, so its failure belongs to its walk, to the
- * fsync of a directory above it, and to the ledger: nothing fails in silence (contract C8).
+ * Accepted operations: what a system call asked for and the bulk engine does. A strict call waits
+ * for its operation; a deferred one was answered already, so its failure belongs to its walk, to
+ * the fsync of a directory above it, and to the ledger: nothing fails in silence (contract C8).
  */
 #include <stdlib.h>
 
@@ -122,8 +122,8 @@ static void done(struct bulk_op *op, const struct s3_err *err)
 	/* Who asked for it was interrupted, and does not know how it ended: S3 does. */
 	if (!a->deferred && TAILQ_EMPTY(&a->waiters) && a->node->parent)
 		dir_changed(a->node->parent);
-	TAILQ_FOREACH (c, &a->waiters, link)
-		c->errnum = err->errnum;
+	TAILQ_FOREACH(c, &a->waiters, link)
+	c->errnum = err->errnum;
 	wake(&a->waiters);
 	wake_node(a->node);
 	for (p = a->node->parent; p && p->parent; p = p->parent) {

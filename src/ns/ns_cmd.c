@@ -1,19 +1,19 @@
 /*
  * Which command lines are walks: the table that says, for each command, which options leave its end
- * certain. An option that may make the command skip entries, ask, or do something else altogether is
- * not in the table, and the command is then strict (contract C5). Pure: no /proc, no files.
+ * certain. An option that may make the command skip entries, ask, or do something else altogether
+ * is not in the table, and the command is then strict (contract C5). Pure: no /proc, no files.
  */
 #include "ns/ns_int.h"
 
 struct command_rule {
 	const char *name;
 	enum command_kind kind;
-	const char *flags;	  /* short options without an argument that are understood */
-	const char *flags_arg;	  /* those with one */
-	const char *const *longs; /* long options without an argument */
+	const char *flags;            /* short options without an argument that are understood */
+	const char *flags_arg;        /* those with one */
+	const char *const *longs;     /* long options without an argument */
 	const char *const *longs_arg; /* those with one: where things go */
 	const char *const *longs_eq;  /* those with one behind '=' only */
-	bool last_is_target; /* the last operand is where things go, unless -t named it */
+	bool last_is_target;          /* the last operand is where things go, unless -t named it */
 };
 
 static const char *const cp_longs[] = {"--recursive", "--force", "--verbose", "--no-dereference",
@@ -21,15 +21,14 @@ static const char *const cp_longs[] = {"--recursive", "--force", "--verbose", "-
 	"--remove-destination", "--archive", "--preserve", NULL};
 static const char *const cp_longs_arg[] = {"--target-directory", NULL};
 static const char *const cp_longs_eq[] = {"--preserve", "--no-preserve", NULL};
-static const char *const mv_longs[] = {"--force", "--verbose", "--no-target-directory",
-	"--strip-trailing-slashes", NULL};
+static const char *const mv_longs[] = {
+	"--force", "--verbose", "--no-target-directory", "--strip-trailing-slashes", NULL};
 static const char *const rm_longs[] = {
 	"--recursive", "--force", "--verbose", "--dir", "--preserve-root", NULL};
 static const char *const none[] = {NULL};
 
 static const struct command_rule rules[] = {
-	{"cp", COMMAND_COPY, "rRfvPdTHLap", "t", cp_longs, cp_longs_arg,
-		cp_longs_eq, true},
+	{"cp", COMMAND_COPY, "rRfvPdTHLap", "t", cp_longs, cp_longs_arg, cp_longs_eq, true},
 	{"mv", COMMAND_MOVE, "fvT", "t", mv_longs, cp_longs_arg, none, true},
 	{"rm", COMMAND_REMOVE, "rRfvd", "", rm_longs, none, none, false},
 };
@@ -60,8 +59,8 @@ static const struct command_rule *find_rule(const char *program)
 }
 
 /*
- * busybox names its applet in argv[0], or, called by its own name, in argv[1]. Only its rm is a walk:
- * its cp moves the data itself. Returns how many words to pass over, or -1.
+ * busybox names its applet in argv[0], or, called by its own name, in argv[1]. Only its rm is a
+ * walk: its cp moves the data itself. Returns how many words to pass over, or -1.
  */
 static int busybox_skip(size_t argc, char *const *argv)
 {
@@ -86,8 +85,8 @@ static struct command find_command(size_t argc, char *const *argv)
 	if (i == 1 || i + 1 != argc || strcmp(argv[i], "-delete") != 0)
 		return (struct command){0};
 	n = strlen(argv[i - 1]);
-	if (n && argv[i - 1][n - 1] == '.' && (n == 1 || argv[i - 1][n - 2] == '/' ||
-						      argv[i - 1][n - 2] == '.'))
+	if (n && argv[i - 1][n - 1] == '.' &&
+		(n == 1 || argv[i - 1][n - 2] == '/' || argv[i - 1][n - 2] == '.'))
 		return (struct command){0};
 	return (struct command){.kind = COMMAND_REMOVE, .last = argv[i - 1], .count = i - 1};
 }

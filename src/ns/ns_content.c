@@ -46,7 +46,7 @@ struct content *content_get(struct node *n)
 bool node_has_writer(const struct node *n)
 {
 	return n->kind == NODE_FILE && n->u.content &&
-		(n->u.content->writers || n->u.content->dirty || n->u.content->flushing);
+	       (n->u.content->writers || n->u.content->dirty || n->u.content->flushing);
 }
 
 /* A buffer's memory begins behind this head. */
@@ -200,8 +200,8 @@ void content_clear(struct content *ct)
 	ct->errnum = 0;
 }
 
-void content_set_base(struct content *ct, struct node *base, const struct etag *etag,
-	uint64_t full_bytes)
+void content_set_base(
+	struct content *ct, struct node *base, const struct etag *etag, uint64_t full_bytes)
 {
 	content_drop_base(ct);
 	ct->base = base == ct->node ? base : node_ref(base);

@@ -1,7 +1,7 @@
 /*
- * Directories: reading them, making and removing them. A directory exists by the keys below it or by
- * its marker, the empty object "dir/". mkdir writes the marker; inside a walk only for a directory
- * that is still empty in the end.
+ * Directories: reading them, making and removing them. A directory exists by the keys below it or
+ * by its marker, the empty object "dir/". mkdir writes the marker; inside a walk only for a
+ * directory that is still empty in the end.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -15,15 +15,15 @@ struct ns_dir_handle {
 	LIST_ENTRY(ns_dir_handle) link;
 	uint64_t last_ino; /* of the entries handed out */
 	char *last_name;
-	bool listed;	   /* the listing that this handle is about has begun */
-	bool told;	   /* the walk knows that it was read to its end */
+	bool listed; /* the listing that this handle is about has begun */
+	bool told;   /* the walk knows that it was read to its end */
 };
 
 /* Cookies: 1 is behind ".", 2 behind "..", then inode number + 2. */
 #define COOKIE_DOT 1
 #define COOKIE_DOTDOT 2
-/* A listing that a failed delete has spoiled is repeated; somebody who changes it all the time is not
- * waited for. */
+/* A listing that a failed delete has spoiled is repeated; somebody who changes it all the time is
+ * not waited for. */
 #define LIST_TRIES 5
 
 void ns_opendir(struct ns_call *c)
@@ -59,9 +59,9 @@ bool dir_handles_of(const struct ns_volume *v)
 {
 	const struct ns_dir_handle *h;
 
-	LIST_FOREACH (h, &v->ns->dir_handles, link)
-		if (h->dir->volume == v)
-			return true;
+	LIST_FOREACH(h, &v->ns->dir_handles, link)
+	if (h->dir->volume == v)
+		return true;
 	return false;
 }
 
@@ -190,7 +190,8 @@ static void readdir_go(struct ns_call *c)
 		return;
 	}
 	if (c->offset < COOKIE_DOTDOT) {
-		/* The dots and the entries that follow come in one answer; an empty answer is the end. */
+		/* The dots and the entries that follow come in one answer; an empty answer is the
+		 * end. */
 		if (!fill_dots(c, r->fill)) {
 			readdir_end(c, 0);
 			return;
@@ -257,8 +258,8 @@ static void marker_settled(struct accepted *a, const struct s3_err *err)
 	}
 }
 
-void dir_put_marker(struct node *dir, struct walk *w, struct ns_call *c,
-	void (*then)(struct ns_call *))
+void dir_put_marker(
+	struct node *dir, struct walk *w, struct ns_call *c, void (*then)(struct ns_call *))
 {
 	struct accepted *a = accepted_new(dir, BULK_PUT, "making the directory");
 
@@ -321,7 +322,8 @@ void ns_mkdir(struct ns_call *c)
 		c->reply(c, ENOENT);
 		return;
 	}
-	/* What is still being removed of an older directory of that name must not show in this one. */
+	/* What is still being removed of an older directory of that name must not show in this one.
+	 */
 	old = tomb_busy_dir(c->node, BYTES_STR(c->name));
 	if (old) {
 		wait_node(c, old, ns_mkdir);
@@ -350,7 +352,8 @@ static void rmdir_settled(struct accepted *a, const struct s3_err *err)
 
 static void rmdir_go(struct ns_call *c);
 
-/* The directory above stays when nothing else is known to be in it, unless the walk removes it, too. */
+/* The directory above stays when nothing else is known to be in it, unless the walk removes it,
+ * too. */
 static void note_parent(const struct ns_call *c, const struct node *n, struct walk *w)
 {
 	if ((walk_is_remove(w) || walk_is_run(w)) && c->node->parent &&
@@ -404,8 +407,8 @@ static void rmdir_empty(struct ns_call *c, struct node *n, struct walk *w)
 {
 	bool last = walk_is_remove(w) && walk_remove_is_last(w, c->node, c->name);
 	bool marker = !n->unsent && n->u.dir->marker != MARKER_NO;
-	bool deferred = (walk_is_remove(w) || walk_is_run(w)) && walk_defers(w, WALK_DELETE) &&
-		!last;
+	bool deferred =
+		(walk_is_remove(w) || walk_is_run(w)) && walk_defers(w, WALK_DELETE) && !last;
 	struct accepted *a;
 
 	c->work = node_ref(n);
@@ -415,7 +418,8 @@ static void rmdir_empty(struct ns_call *c, struct node *n, struct walk *w)
 		rmdir_over(c);
 		return;
 	}
-	/* The tombstone carries a deferred delete: it must outlive listings that began before it. */
+	/* The tombstone carries a deferred delete: it must outlive listings that began before it.
+	 */
 	a = accepted_new(deferred ? node_bury(n) : n, BULK_DELETE, "removing the directory");
 	a->settle = rmdir_settled;
 	accept_op(a, w, deferred ? NULL : c, rmdir_over);
@@ -464,7 +468,8 @@ static void rmdir_go(struct ns_call *c)
 		return;
 	}
 	/* That it is empty must be true now; to a walk it is as it was when the walk listed it. */
-	if (!n->unsent && !((walk_is_remove(w) || walk_is_run(w)) && fresh) && !(c->step && d->complete && !d->lister)) {
+	if (!n->unsent && !((walk_is_remove(w) || walk_is_run(w)) && fresh) &&
+		!(c->step && d->complete && !d->lister)) {
 		if (!d->lister && (d->list_errnum || c->step >= LIST_TRIES) && c->step) {
 			c->reply(c, d->list_errnum ? d->list_errnum : EBUSY);
 			return;

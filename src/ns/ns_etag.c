@@ -1,4 +1,5 @@
-/* ETags in 16 bytes where they have the usual form: 32 hex digits, with "-parts" after multipart. */
+/* ETags in 16 bytes where they have the usual form: 32 hex digits, with "-parts" after multipart.
+ */
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>

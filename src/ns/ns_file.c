@@ -125,9 +125,9 @@ bool file_handles_of(const struct ns_volume *v)
 {
 	const struct ns_file_handle *h;
 
-	LIST_FOREACH (h, &v->ns->file_handles, link)
-		if (h->node->volume == v)
-			return true;
+	LIST_FOREACH(h, &v->ns->file_handles, link)
+	if (h->node->volume == v)
+		return true;
 	return false;
 }
 

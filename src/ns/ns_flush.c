@@ -1,7 +1,7 @@
 /*
- * close(2) and fsync(2): what the file consists of is turned into the cheapest plan: one CopyObject,
- * one PutObject, or the end of a multipart upload. A copy of a walk is deferred; the walk's last one
- * is held until all of the walk is done (contract C3).
+ * close(2) and fsync(2): what the file consists of is turned into the cheapest plan: one
+ * CopyObject, one PutObject, or the end of a multipart upload. A copy of a walk is deferred; the
+ * walk's last one is held until all of the walk is done (contract C3).
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -120,8 +120,7 @@ static void flush_copy(struct ns_call *c, struct content *ct, struct walk *w)
 {
 	struct node *n = c->node;
 	bool last = is_last(c, w);
-	bool deferred = last ||
-		((walk_is_copy(w) || walk_is_run(w)) && walk_defers(w, WALK_COPY));
+	bool deferred = last || ((walk_is_copy(w) || walk_is_run(w)) && walk_defers(w, WALK_COPY));
 	struct accepted *a = accepted_new(n, BULK_COPY, "copy");
 
 	accepted_source(a, ct->base, &ct->base_etag);
@@ -182,8 +181,7 @@ static void flush_put(struct ns_call *c, struct content *ct, struct walk *w)
 	struct accepted *a;
 
 	/* A copy of a walk that no server can make, from one endpoint to another. */
-	if ((walk_is_run(w) || (walk_is_copy(w) && !is_last(c, w))) &&
-		walk_defers(w, WALK_PUT)) {
+	if ((walk_is_run(w) || (walk_is_copy(w) && !is_last(c, w))) && walk_defers(w, WALK_PUT)) {
 		flush_put_deferred(c, ct, w);
 		return;
 	}
@@ -221,8 +219,7 @@ static void complete(struct bulk_op *op)
 	unsigned i;
 
 	for (i = 0; i < ct->part_count; i++)
-		list[i] = (struct s3_part){
-			.number = i + 1, .etag = BYTES_STR(ct->parts[i]->etag)};
+		list[i] = (struct s3_part){.number = i + 1, .etag = BYTES_STR(ct->parts[i]->etag)};
 	s3_mpu_complete(a->node->volume->client, op->key, BYTES_STR(ct->upload_id), list,
 		ct->part_count, ct->size_bytes, 0, completed, a);
 	free(list);

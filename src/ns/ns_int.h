@@ -1,9 +1,9 @@
 /*
  * Shared inside ns only. Core thread only, so there are no locks.
  *
- * A name in a directory is a `struct node`. It is in the table (found by parent and name) while it is
- * live; a name that was removed here leaves a tombstone in the table for as long as a listing that
- * began earlier could bring it back (contract C6).
+ * A name in a directory is a `struct node`. It is in the table (found by parent and name) while it
+ * is live; a name that was removed here leaves a tombstone in the table for as long as a listing
+ * that began earlier could bring it back (contract C6).
  */
 #ifndef NS_NS_INT_H
 #define NS_NS_INT_H
@@ -21,7 +21,7 @@ struct etag {
 		char *text; /* any other form; owned */
 	} u;
 	uint16_t parts; /* "md5-parts"; 0: none */
-	uint8_t form;	/* 0: unknown, 1: md5, 2: text */
+	uint8_t form;   /* 0: unknown, 1: md5, 2: text */
 };
 #define ETAG_TEXT_MAX 1024
 void etag_set(struct etag *e, struct bytes text); /* frees what was there */
@@ -31,7 +31,8 @@ void etag_free(struct etag *e);
 struct bytes etag_text(const struct etag *e, char out[64]);
 bool etag_equal(const struct etag *a, const struct etag *b);
 
-/* ---- nodes ------------------------------------------------------------------------------------ */
+/* ---- nodes ------------------------------------------------------------------------------------
+ */
 
 enum node_kind { NODE_FILE, NODE_DIR, NODE_TOMB };
 enum marker { MARKER_UNKNOWN, MARKER_NO, MARKER_YES };
@@ -58,24 +59,24 @@ struct content;
 struct dir {
 	struct node **kids; /* in the order of their inode numbers; NULL where one has gone */
 	size_t kid_count, kid_cap, kid_live;
-	bool complete;	    /* the kids are all there is, as of listed_ms */
+	bool complete;      /* the kids are all there is, as of listed_ms */
 	enum marker marker; /* the object "dir/" */
 	int64_t listed_ms;  /* when the listing that made it complete began */
 	struct lister *lister;
-	struct flat *flat; /* a flat listing that somebody waits for to fill this (ns_flat.c) */
-	bool flat_streams; /* it is filling it, and nothing was known before */
-	uint64_t stream_ino; /* what may be handed out while a listing streams (ns_list.h) */
-	pid_t ahead_tgid;  /* it was listed for him, who has not read it yet; 0: nobody */
-	unsigned ahead_page; /* of that flat listing */
+	struct flat *flat;    /* a flat listing that somebody waits for to fill this (ns_flat.c) */
+	bool flat_streams;    /* it is filling it, and nothing was known before */
+	uint64_t stream_ino;  /* what may be handed out while a listing streams (ns_list.h) */
+	pid_t ahead_tgid;     /* it was listed for him, who has not read it yet; 0: nobody */
+	unsigned ahead_page;  /* of that flat listing */
 	uint64_t changed_seq; /* what is being listed is not all: the last time this was found */
 	uint64_t purged_seq;  /* the last time a tombstone was let go of, here or below */
 	struct ns_call_list waiters; /* for progress of the listing */
 	unsigned handles;
-	unsigned probes;    /* of a walk, for single names, since the last listing */
-	unsigned readers;   /* listings and probes under way: tombstones must stay */
-	unsigned pending;   /* accepted and not done, at any depth */
-	int failed_errnum;  /* first failure below since an fsync has reported one */
-	int list_errnum;    /* why the last listing ended early; 0: it did not */
+	unsigned probes;     /* of a walk, for single names, since the last listing */
+	unsigned readers;    /* listings and probes under way: tombstones must stay */
+	unsigned pending;    /* accepted and not done, at any depth */
+	int failed_errnum;   /* first failure below since an fsync has reported one */
+	int list_errnum;     /* why the last listing ended early; 0: it did not */
 	pid_t snapshot_tgid; /* who listed it last: to him it stays as it was listed */
 	int64_t snapshot_ms;
 	LIST_HEAD(, node) tombs;
@@ -91,12 +92,13 @@ struct node {
 		struct node *buried; /* NODE_TOMB: the directory, when things were pending in it */
 	};
 	int64_t mtime_ms;
-	int64_t checked_ms; /* monotonic: S3 said so then */
-	uint64_t change_seq; /* of the last change made here */
+	int64_t checked_ms;           /* monotonic: S3 said so then */
+	uint64_t change_seq;          /* of the last change made here */
 	struct ns_call_list *waiters; /* until nothing is pending; NULL: none */
 	union {
-		struct dir *dir;	 /* NODE_DIR */
-		struct content *content; /* NODE_FILE: open for writing or not yet stored; or NULL */
+		struct dir *dir; /* NODE_DIR */
+		struct content
+			*content; /* NODE_FILE: open for writing or not yet stored; or NULL */
 		LIST_ENTRY(node) tomb_link; /* NODE_TOMB */
 	} u;
 	struct node_meta *meta; /* or NULL: none known */
@@ -107,17 +109,17 @@ struct node {
 	uint32_t pending; /* accepted operations on this name */
 	uint32_t keepers; /* NODE_DIR: walks that see to it in the end that it is still there */
 	uint8_t kind;
-	bool live;	   /* in the table */
+	bool live; /* in the table */
 	bool archived;
-	bool standard;	   /* storage class STANDARD: nothing to carry over */
-	bool unsent;	   /* NODE_DIR: made by a mkdir that S3 has not seen (ns_dir.c) */
-	bool leaving;	   /* NODE_DIR: its rmdir is held, and needs no marker */
-	bool unvisited;	   /* listed, and not looked up since */
-	uint8_t class_id;  /* index of the storage class in ns->classes */
+	bool standard;    /* storage class STANDARD: nothing to carry over */
+	bool unsent;      /* NODE_DIR: made by a mkdir that S3 has not seen (ns_dir.c) */
+	bool leaving;     /* NODE_DIR: its rmdir is held, and needs no marker */
+	bool unvisited;   /* listed, and not looked up since */
+	uint8_t class_id; /* index of the storage class in ns->classes */
 	uint16_t name_len;
-	bool was_dir;	   /* NODE_TOMB: of a directory */
-	bool pages_good;   /* what the kernel may have cached of it is this version */
-	const char *name;  /* as the user sees it, NUL-terminated; own_name until it is renamed */
+	bool was_dir;     /* NODE_TOMB: of a directory */
+	bool pages_good;  /* what the kernel may have cached of it is this version */
+	const char *name; /* as the user sees it, NUL-terminated; own_name until it is renamed */
 	char own_name[];
 };
 
@@ -129,9 +131,9 @@ struct ns_volume {
 	char *mountpoint;
 	struct ns_config config;
 	struct node *root;
-	uint64_t id; /* never used again */
-	size_t node_count; /* nodes that exist, the root included */
-	bool left; /* ns_volume_free was called: freed with its last node */
+	uint64_t id;             /* never used again */
+	size_t node_count;       /* nodes that exist, the root included */
+	bool left;               /* ns_volume_free was called: freed with its last node */
 	struct copy_pair *pairs; /* ns_copy.c */
 	size_t pair_count;
 	struct ledger ledger;
@@ -155,19 +157,19 @@ struct ns {
 	struct node **table;
 	size_t table_size, node_count;
 	uint64_t next_ino;
-	uint64_t seq; /* of local changes, and of the moments when listings began */
+	uint64_t seq;      /* of local changes, and of the moments when listings began */
 	unsigned accepted; /* operations that are not done */
 	uint64_t failures;
 	bool closing; /* nobody is to begin anything: calls that wake are answered EINTR */
 	struct ns_call_list room_waiters; /* for `accepted` to fall below the bound */
-	struct walk *walks;		  /* by process id (uthash) */
-	LIST_HEAD(, flat) flats;	  /* one a process at most */
+	struct walk *walks;               /* by process id (uthash) */
+	LIST_HEAD(, flat) flats;          /* one a process at most */
 	unsigned flat_count;
 	LIST_HEAD(, ns_dir_handle) dir_handles;
 	LIST_HEAD(, ns_file_handle) file_handles;
-	LIST_HEAD(, walk) runs;		  /* ns_run.c */
-	struct member *members;		  /* by thread id (uthash) */
-	uint64_t walk_id;		  /* of the last one */
+	LIST_HEAD(, walk) runs; /* ns_run.c */
+	struct member *members; /* by thread id (uthash) */
+	uint64_t walk_id;       /* of the last one */
 	struct ns_volume *volumes;
 	uint64_t volume_id; /* of the last one */
 	char *classes[CLASSES_MAX];
@@ -185,9 +187,10 @@ struct ns {
 /* ns_node.c */
 struct node *node_find(const struct node *parent, struct bytes name); /* live or tombstone */
 struct node *node_live(const struct node *parent, struct bytes name); /* or NULL */
-/* A new live name in `parent`; a tombstone in its place is replaced. The table holds a reference. */
+/* A new live name in `parent`; a tombstone in its place is replaced. The table holds a reference.
+ */
 struct node *node_add(struct node *parent, struct bytes name, enum node_kind kind);
-void node_remove(struct node *n); /* no longer live; no tombstone */
+void node_remove(struct node *n);       /* no longer live; no tombstone */
 struct node *node_bury(struct node *n); /* no longer live; returns the tombstone it leaves */
 /* Moves a live node to another name, which must not be live. It gets a new inode number. */
 void node_move(struct node *n, struct node *parent, struct bytes name);
@@ -197,7 +200,8 @@ void node_unref(struct node *n);
 void tombs_purge(struct node *dir); /* those that nobody can bring back any more */
 /* The removed directory of that name in which things are still pending; or NULL. */
 struct node *tomb_busy_dir(const struct node *parent, struct bytes name);
-void node_forget_kids(struct node *dir); /* drops what nobody holds; the listing is incomplete then */
+void node_forget_kids(
+	struct node *dir); /* drops what nobody holds; the listing is incomplete then */
 struct node *node_root_new(struct ns_volume *v);
 /* Counts operations accepted on `n`, up through its parents. */
 void node_pend(struct node *n, int change);
@@ -222,9 +226,9 @@ bool name_decode(struct bytes name, struct buf *out); /* false: a name that stan
 
 /* ns_list.c */
 bool dir_is_fresh(const struct node *dir, const struct ns_call *c);
-void dir_list(struct node *dir); /* begins a listing unless one is under way */
-void dir_changed(struct node *dir); /* what we know of it is no longer all */
-void dir_doubtful(struct node *dir); /* what is being listed of it will not be all */
+void dir_list(struct node *dir);          /* begins a listing unless one is under way */
+void dir_changed(struct node *dir);       /* what we know of it is no longer all */
+void dir_doubtful(struct node *dir);      /* what is being listed of it will not be all */
 bool dir_streams(const struct node *dir); /* a first listing is under way: read along */
 /* ns_ahead.c */
 /* `tgid` is about to read it: begins a listing unless what is known is fresh to him. */
@@ -248,8 +252,8 @@ struct probe {
 	struct node_meta meta;
 	struct ns_call_list waiters;
 };
-void probe_name(struct ns_call *c, struct node *parent, struct bytes name,
-	void (*then)(struct ns_call *));
+void probe_name(
+	struct ns_call *c, struct node *parent, struct bytes name, void (*then)(struct ns_call *));
 /* Takes the answer of probe_name; returns the positive errno of a failed one, else 0. */
 int probe_take(struct ns_call *c);
 
@@ -265,8 +269,8 @@ struct accepted {
 	struct node *node;   /* whose name it is about (a tombstone for deletes); a reference */
 	struct node *source; /* or NULL; a reference */
 	struct walk *walk;   /* whose it is; or NULL */
-	bool attempt;	     /* there is another way: a failure is no failure of the file */
-	bool deferred;	     /* nobody waits for it: a failure is the walk's, and the ledger's */
+	bool attempt;        /* there is another way: a failure is no failure of the file */
+	bool deferred;       /* nobody waits for it: a failure is the walk's, and the ledger's */
 	struct ns_call_list waiters;
 	void (*settle)(struct accepted *a, const struct s3_err *err); /* bookkeeping of the names */
 	void *extra;
@@ -286,8 +290,8 @@ void accepted_source(struct accepted *a, struct node *source, const struct etag 
  * Submits it, for the walk `w` or NULL. With a call, the call is parked until it is done and then
  * resumed with c->errnum set; without one it is deferred.
  */
-void accept_op(struct accepted *a, struct walk *w, struct ns_call *c,
-	void (*then)(struct ns_call *));
+void accept_op(
+	struct accepted *a, struct walk *w, struct ns_call *c, void (*then)(struct ns_call *));
 void reply_errnum(struct ns_call *c); /* a `then` that replies c->errnum */
 /* True when the call had to be parked because too much is pending. */
 bool accept_full(struct ns_call *c, void (*resume)(struct ns_call *));
@@ -301,19 +305,19 @@ struct walk *walk_known(const struct ns *ns, const struct ns_call *c);
 pid_t walk_tgid(const struct ns *ns, const struct ns_call *c);
 bool walk_is_copy(const struct walk *w);   /* false for NULL */
 bool walk_is_remove(const struct walk *w); /* false for NULL */
-bool walk_is_run(const struct walk *w);	   /* false for NULL */
+bool walk_is_run(const struct walk *w);    /* false for NULL */
 /* The caller is a walk by what it is, not because the user said so. No /proc. */
 bool walk_recognised(const struct ns *ns, const struct ns_call *c);
-/* May `op` be answered before it is done? Not the first of its kind (C4), not without an end (C5). */
+/* May `op` be answered before it is done? Not the first of its kind (C4), not without an end (C5).
+ */
 bool walk_defers(const struct walk *w, enum walk_op op);
 void walk_accepted(struct walk *w);
 void walk_settled(struct walk *w, const struct accepted *a, const struct s3_err *err);
 /*
- * Holds the call until all of the walk is done: true when it was parked (it is resumed, to call this
- * again); false with *errnum: 0, or the walk's first failure, which is then reported.
+ * Holds the call until all of the walk is done: true when it was parked (it is resumed, to call
+ * this again); false with *errnum: 0, or the walk's first failure, which is then reported.
  */
-bool walk_barrier(
-	struct walk *w, struct ns_call *c, void (*resume)(struct ns_call *), int *errnum);
+bool walk_barrier(struct walk *w, struct ns_call *c, void (*resume)(struct ns_call *), int *errnum);
 int walk_take_failure(struct walk *w); /* its first failure, reported by this; 0: none; or w NULL */
 /*
  * A mv that the kernel could not rename copies and then removes, argument by argument. Before it
@@ -323,9 +327,9 @@ int walk_take_failure(struct walk *w); /* its first failure, reported by this; 0
 bool walk_turns_to_remove(struct walk *w, struct ns_call *c, void (*resume)(struct ns_call *));
 void walk_turns_to_copy(struct walk *w);
 void walk_moves_tree(struct walk *w); /* a mv could not rename a directory; or NULL, or no mv */
-bool walk_is_tree_move(const struct walk *w); /* false for NULL */
+bool walk_is_tree_move(const struct walk *w);       /* false for NULL */
 void walk_keep_failure(struct walk *w, int errnum); /* what was reported is to be reported again */
-void walk_passed_end(struct walk *w); /* what the walk still does is strict */
+void walk_passed_end(struct walk *w);               /* what the walk still does is strict */
 void walk_opened(struct walk *w, struct node *source); /* opened for reading, or about to be */
 struct node *walk_source(const struct walk *w);
 /* `dir` was read to its end, `last_ino` is its last entry's (0: it is empty). */
@@ -335,10 +339,10 @@ void walk_listed(struct walk *w, struct node *dir, uint64_t last_ino, const char
 bool walk_is_open(const struct walk *w); /* its end is still to come; false for NULL */
 bool walk_ends_in(const struct walk *w, const struct node *dir); /* the last directory of a copy */
 bool walk_copy_is_last(const struct walk *w); /* the file made from walk_source is the last one */
-/* Will the remove's last argument not be reached: `name` is on the way to it, and `n` (NULL: nothing)
- * is no directory? */
-bool walk_remove_fails_at(const struct walk *w, const struct node *parent, const char *name,
-	const struct node *n);
+/* Will the remove's last argument not be reached: `name` is on the way to it, and `n` (NULL:
+ * nothing) is no directory? */
+bool walk_remove_fails_at(
+	const struct walk *w, const struct node *parent, const char *name, const struct node *n);
 bool walk_remove_is_last(const struct walk *w, const struct node *parent, const char *name);
 /* A directory that needs its marker if it is empty when the walk ends. */
 void walk_note_dir(struct walk *w, struct node *dir);
@@ -354,14 +358,14 @@ struct walk *walk_run_of(const struct ns *ns, const struct ns_volume *v, pid_t p
 pid_t walk_run_end(struct walk *w); /* it may be freed; returns its process id */
 
 /* ns_run.c: who belongs to a run */
-struct walk *run_of(struct ns_volume *v, const struct ns_call *c); /* reads /proc if need be */
+struct walk *run_of(struct ns_volume *v, const struct ns_call *c);    /* reads /proc if need be */
 struct walk *run_known(const struct ns *ns, const struct ns_call *c); /* does not */
 pid_t run_member_tgid(const struct ns *ns, const struct ns_call *c);
 void members_free(struct ns *ns);
 
 /* ns_procstat.c: what /proc says of a process, without touching its memory or paths */
 pid_t procstat_parent(pid_t pid); /* 0: it has none, or is gone */
-pid_t procstat_tgid(pid_t tid);	  /* 0: it is gone */
+pid_t procstat_tgid(pid_t tid);   /* 0: it is gone */
 bool procstat_command(pid_t tid, char name[64]);
 
 /* ns_cmd.c: what a command line is about to do; pure */
@@ -369,7 +373,7 @@ enum command_kind { COMMAND_OTHER, COMMAND_COPY, COMMAND_REMOVE, COMMAND_MOVE, C
 struct command {
 	enum command_kind kind;
 	const char *last; /* the last source or argument, in argv */
-	size_t count;	  /* of sources or arguments */
+	size_t count;     /* of sources or arguments */
 };
 struct command command_parse(const char *exe, size_t argc, char *const *argv);
 
@@ -406,13 +410,14 @@ void meta_written(struct node *n);
 /* Its operation takes the attributes along: as metadata of a put, and in `patch` for a copy. */
 void meta_send(struct accepted *a);
 void meta_set(struct ns_call *c); /* what ns_setattr does beside the size */
-void meta_save_file(struct node *n, struct walk *w, struct ns_call *c,
-	void (*then)(struct ns_call *));
+void meta_save_file(
+	struct node *n, struct walk *w, struct ns_call *c, void (*then)(struct ns_call *));
 
 /* ns_remove.c */
 /* A delete has failed: the name is there again, and the nearest directory left looks again. */
 void name_came_back(struct node *gone);
-/* Sees to it that c->node outlives `n`, which may be the last in it; then `next`, with c->errnum. */
+/* Sees to it that c->node outlives `n`, which may be the last in it; then `next`, with c->errnum.
+ */
 void keep_parent(struct ns_call *c, struct node *n, void (*next)(struct ns_call *));
 
 /* ns_rename_dir.c */
@@ -421,8 +426,8 @@ void rename_dir(struct ns_call *c);
 /* ns_dir.c */
 /* S3 has a key below `dir`: it, and what is above it, exists by that. */
 void dirs_sent(struct node *dir);
-void dir_put_marker(struct node *dir, struct walk *w, struct ns_call *c,
-	void (*then)(struct ns_call *));
+void dir_put_marker(
+	struct node *dir, struct walk *w, struct ns_call *c, void (*then)(struct ns_call *));
 
 /* ---- files that are written ------------------------------------------------------------------ */
 
@@ -440,27 +445,27 @@ struct upload_part {
 };
 
 /*
- * What a file that is open for writing consists of: a range of an object from its beginning (`base`),
- * then parts that are on their way, then the bytes in `data`.
+ * What a file that is open for writing consists of: a range of an object from its beginning
+ * (`base`), then parts that are on their way, then the bytes in `data`.
  */
 struct content {
 	struct node *node;
 	unsigned writers;
-	bool created;  /* S3 has no object of this name yet */
-	bool dirty;    /* what S3 has is not what is here */
+	bool created; /* S3 has no object of this name yet */
+	bool dirty;   /* what S3 has is not what is here */
 	bool flushing;
-	int errnum;    /* of an upload that failed; until the last close */
+	int errnum; /* of an upload that failed; until the last close */
 	uint64_t size_bytes;
-	bool own;      /* it is the node's own object; `base` is set when the first byte is added */
+	bool own; /* it is the node's own object; `base` is set when the first byte is added */
 	struct node *base; /* a reference unless it is the node itself; or NULL */
 	struct etag base_etag;
-	uint64_t base_bytes;	/* used of it */
+	uint64_t base_bytes;      /* used of it */
 	uint64_t base_full_bytes; /* the object's size */
 	char *data;
 	size_t used, cap;
 	char *upload_id;
 	struct create *create; /* CreateMultipartUpload is under way */
-	struct load *loading; /* the base is being fetched */
+	struct load *loading;  /* the base is being fetched */
 	struct upload_part **parts;
 	unsigned part_count, parts_done, parts_in_flight;
 	struct ns_call_list waiters; /* for progress of the upload */
@@ -468,8 +473,8 @@ struct content {
 
 /* ns_content.c: memory */
 struct content *content_get(struct node *n); /* made if need be, as the node's own object */
-void content_set_base(struct content *ct, struct node *base, const struct etag *etag,
-	uint64_t full_bytes);
+void content_set_base(
+	struct content *ct, struct node *base, const struct etag *etag, uint64_t full_bytes);
 void content_drop_base(struct content *ct);
 void content_free(struct node *n);
 bool node_has_writer(const struct node *n);
@@ -491,7 +496,7 @@ void upload_abort(struct content *ct);
 void upload_forget(struct content *ct); /* it is complete */
 /* ns_flush.c */
 void file_stored(struct accepted *a); /* S3 has it: its node learns what S3 said */
-void file_lost(struct node *n); /* what was made here is not in S3, and will not be */
+void file_lost(struct node *n);       /* what was made here is not in S3, and will not be */
 void file_put_empty(struct node *n, struct ns_call *c, void (*then)(struct ns_call *));
 
 struct ns_file_handle {

@@ -23,9 +23,9 @@ struct lister {
 	size_t prefix_len;
 	bool streaming; /* nothing was known before */
 	bool marker_seen;
-	bool spoiled; /* a delete has failed meanwhile: what was skipped must be listed again */
+	bool spoiled;    /* a delete has failed meanwhile: what was skipped must be listed again */
 	struct buf last; /* name of the last entry */
-	bool in_chain; /* no ranges: the server's order does not allow them */
+	bool in_chain;   /* no ranges: the server's order does not allow them */
 	unsigned pages;
 	struct ranges *ranges; /* or NULL */
 };
@@ -159,7 +159,8 @@ static bool range_out(struct lister *l, const struct s3_list_page *page)
 	if (l->in_chain)
 		return false;
 	if (!l->ranges)
-		l->ranges = ranges_new(l->dir->volume->client, BYTES(l->prefix, l->prefix_len), &user);
+		l->ranges =
+			ranges_new(l->dir->volume->client, BYTES(l->prefix, l->prefix_len), &user);
 	ranges_learn(l->ranges, page);
 	return ++l->pages >= CHAIN_PAGES && ranges_possible(l->ranges);
 }

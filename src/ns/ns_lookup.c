@@ -1,6 +1,7 @@
 /*
  * lookup, getattr, setattr, forget. A name is answered from the listing it came with while that is
- * fresh; else S3 is asked about this one name (ns_list.c, probe_name). Not found is only ever a 404.
+ * fresh; else S3 is asked about this one name (ns_list.c, probe_name). Not found is only ever a
+ * 404.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -15,7 +16,8 @@
 #define NAME_BYTES_MAX (3 * 1024 + 4)
 #define PROBES_MAX 8
 
-/* Is it in a tree that the calling walk lists or has made, so that the kernel can be told in the end? */
+/* Is it in a tree that the calling walk lists or has made, so that the kernel can be told in the
+ * end? */
 static bool walk_passes(const struct node *n, const struct ns_call *c)
 {
 	const struct ns *ns = n->volume->ns;
@@ -25,7 +27,7 @@ static bool walk_passes(const struct node *n, const struct ns_call *c)
 		return false;
 	tgid = walk_tgid(ns, c);
 	return (n->kind == NODE_DIR && n->u.dir->snapshot_tgid == tgid) ||
-		(n->parent->parent && n->parent->u.dir->snapshot_tgid == tgid);
+	       (n->parent->parent && n->parent->u.dir->snapshot_tgid == tgid);
 }
 
 void node_attr(const struct node *n, const struct ns_call *c, struct ns_attr *attr)
@@ -80,8 +82,7 @@ static bool node_is_fresh(struct node *n, const struct ns_call *c)
 	n->unvisited = false;
 	if (n->pending || n->unsent || (n->kind == NODE_FILE && node_has_writer(n)))
 		return true;
-	if (n->kind == NODE_DIR &&
-		(n->u.dir->pending || n->u.dir->handles || walk_passes(n, c)))
+	if (n->kind == NODE_DIR && (n->u.dir->pending || n->u.dir->handles || walk_passes(n, c)))
 		return true;
 	if ((double)(now_ms - n->checked_ms) <= v->config.metadata_ttl_s * 1000)
 		return true;

@@ -1,8 +1,8 @@
 /*
- * Mode, owner and modification time that somebody has set: kept with the object as the user metadata
- * that s3fs uses (x-amz-meta-mode, -uid, -gid, -mtime), sent along with the next upload or copy of the
- * file, or by a copy onto itself; with a directory's marker. A listing does not carry them: a name
- * shows them when it was set here, or when it was asked for by itself (ns_probe.c).
+ * Mode, owner and modification time that somebody has set: kept with the object as the user
+ * metadata that s3fs uses (x-amz-meta-mode, -uid, -gid, -mtime), sent along with the next upload or
+ * copy of the file, or by a copy onto itself; with a directory's marker. A listing does not carry
+ * them: a name shows them when it was set here, or when it was asked for by itself (ns_probe.c).
  */
 #include <errno.h>
 #include <stdio.h>
@@ -68,7 +68,8 @@ static void parse_one(struct node_meta *m, const char *name, const char *value)
 
 		for (i = 0; dot && i < 9 && dot[1 + i] >= '0' && dot[1 + i] <= '9'; i++)
 			digits[i] = dot[1 + i];
-		m->mtime = (struct timespec){.tv_sec = (time_t)n, .tv_nsec = strtol(digits, NULL, 10)};
+		m->mtime =
+			(struct timespec){.tv_sec = (time_t)n, .tv_nsec = strtol(digits, NULL, 10)};
 		m->has |= META_MTIME;
 	}
 }
@@ -175,7 +176,8 @@ static unsigned wanted(const struct ns_call *c, struct node_meta *m)
 		if (c->flags & NS_SET_MTIME_NOW)
 			m->mtime = (struct timespec){
 				.tv_sec = wall_ms / 1000, .tv_nsec = wall_ms % 1000 * 1000000};
-		if (m->mtime.tv_sec != now.st_mtim.tv_sec || m->mtime.tv_nsec != now.st_mtim.tv_nsec)
+		if (m->mtime.tv_sec != now.st_mtim.tv_sec ||
+			m->mtime.tv_nsec != now.st_mtim.tv_nsec)
 			set |= META_MTIME;
 	}
 	return set;
@@ -209,8 +211,8 @@ static void meta_settled(struct accepted *a, const struct s3_err *err)
 	file_stored(a);
 }
 
-void meta_save_file(struct node *n, struct walk *w, struct ns_call *c,
-	void (*then)(struct ns_call *))
+void meta_save_file(
+	struct node *n, struct walk *w, struct ns_call *c, void (*then)(struct ns_call *))
 {
 	struct accepted *a = accepted_new(n, BULK_COPY, "change of attributes");
 

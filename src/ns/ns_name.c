@@ -9,9 +9,9 @@
 static bool needs_escape(struct bytes c)
 {
 	return !c.len || (c.len == 1 && c.ptr[0] == '.') ||
-		(c.len == 2 && c.ptr[0] == '.' && c.ptr[1] == '.') ||
-		bytes_starts(c, BYTES_LIT("%:")) || bytes_starts(c, BYTES_LIT("%=")) ||
-		memchr(c.ptr, '\0', c.len);
+	       (c.len == 2 && c.ptr[0] == '.' && c.ptr[1] == '.') ||
+	       bytes_starts(c, BYTES_LIT("%:")) || bytes_starts(c, BYTES_LIT("%=")) ||
+	       memchr(c.ptr, '\0', c.len);
 }
 
 void name_encode(struct bytes c, bool beside_dir, struct buf *out)

@@ -85,8 +85,8 @@ struct node *node_live(const struct node *parent, struct bytes name)
 	return n && n->kind != NODE_TOMB ? n : NULL;
 }
 
-static struct node *node_alloc(struct ns_volume *v, struct node *parent, struct bytes name,
-	enum node_kind kind)
+static struct node *node_alloc(
+	struct ns_volume *v, struct node *parent, struct bytes name, enum node_kind kind)
 {
 	struct node *n = mem_zalloc(sizeof(*n) + name.len + 1);
 
@@ -432,8 +432,8 @@ void wake(struct ns_call_list *list)
 	struct ns_call_list mine = TAILQ_HEAD_INITIALIZER(mine);
 	struct ns_call *c;
 
-	TAILQ_FOREACH (c, list, link)
-		c->parked_on = &mine;
+	TAILQ_FOREACH(c, list, link)
+	c->parked_on = &mine;
 	TAILQ_CONCAT(&mine, list, link);
 	while ((c = TAILQ_FIRST(&mine))) {
 		TAILQ_REMOVE(&mine, c, link);

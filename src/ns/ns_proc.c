@@ -147,7 +147,8 @@ static void unescape(char *text)
 
 	for (; *text; text++) {
 		if (text[0] == '\\' && text[1] && text[2] && text[3]) {
-			*to++ = (char)((text[1] - '0') << 6 | (text[2] - '0') << 3 | (text[3] - '0'));
+			*to++ = (char)((text[1] - '0') << 6 | (text[2] - '0') << 3 |
+				       (text[3] - '0'));
 			text += 3;
 		} else {
 			*to++ = *text;
@@ -196,7 +197,7 @@ struct resolve {
 	struct buf mountinfo;
 	struct buf at; /* the physical path so far; "" is the root */
 	unsigned links;
-	bool named;  /* a name of the argument itself is below the mount point */
+	bool named; /* a name of the argument itself is below the mount point */
 	bool unsure;
 };
 
@@ -232,7 +233,8 @@ static void go_name(struct resolve *r, const char *name, size_t len)
 	buf_addc(&r->at, '/');
 	buf_add(&r->at, name, len);
 	r->named |= inside(r);
-	/* Names in the mount are compared, not resolved; the way to it is known to have no links. */
+	/* Names in the mount are compared, not resolved; the way to it is known to have no links.
+	 */
 	if (inside(r) || path_within(r->mountpoint, buf_str(&r->at)))
 		return;
 	if (on_fuse(buf_str(&r->mountinfo), buf_str(&r->at)) || lstat(buf_str(&r->at), &st) < 0 ||
@@ -290,8 +292,10 @@ char *process_path_in(const struct process *p, const char *arg, const char *moun
 	go_path(&r, arg);
 	/* Another mount may lie within this one. */
 	if (!r.unsure && !r.at.failed && inside(&r) &&
-		covering_mount(buf_str(&r.mountinfo), buf_str(&r.at), &fuse) <= strlen(mountpoint)) {
-		const char *rest = buf_str(&r.at) + (strcmp(mountpoint, "/") ? strlen(mountpoint) : 0);
+		covering_mount(buf_str(&r.mountinfo), buf_str(&r.at), &fuse) <=
+			strlen(mountpoint)) {
+		const char *rest =
+			buf_str(&r.at) + (strcmp(mountpoint, "/") ? strlen(mountpoint) : 0);
 
 		path = mem_strdup(*rest ? rest : "/");
 	}

@@ -44,7 +44,8 @@ static void block_free(struct block *b)
 		TAILQ_REMOVE(&b->ahead->blocks, b, link);
 	b->ahead = NULL;
 	if (b->op) {
-		s3_cancel(b->op); /* its memory is borrowed: freed when the cancel has come through */
+		s3_cancel(
+			b->op); /* its memory is borrowed: freed when the cancel has come through */
 		return;
 	}
 	b->volume->ns->read_bytes -= b->len;
@@ -93,7 +94,8 @@ static void make_room(struct ns *ns, const struct readahead *mine, size_t len)
 	struct readahead *ra;
 	struct block *b, *next;
 
-	TAILQ_FOREACH (ra, &ns->readers, recent) {
+	TAILQ_FOREACH(ra, &ns->readers, recent)
+	{
 		for (b = TAILQ_FIRST(&ra->blocks); b && ra != mine; b = next) {
 			next = TAILQ_NEXT(b, link);
 			if (ns->read_bytes + len <= read_bound(ns))
@@ -124,16 +126,16 @@ static struct block *fetch(struct readahead *ra, uint64_t offset, size_t len)
 	b->offset = offset;
 	b->len = len;
 	v->ns->read_bytes += len;
-	TAILQ_FOREACH (at, &ra->blocks, link)
-		if (at->offset > offset)
-			break;
+	TAILQ_FOREACH(at, &ra->blocks, link)
+	if (at->offset > offset)
+		break;
 	if (at)
 		TAILQ_INSERT_BEFORE(at, b, link);
 	else
 		TAILQ_INSERT_TAIL(&ra->blocks, b, link);
 	node_key(h->node, &key);
-	b->op = s3_get(v->client, buf_bytes(&key), etag_text(&h->etag, text), offset, b->data, len, 0,
-		got, b);
+	b->op = s3_get(v->client, buf_bytes(&key), etag_text(&h->etag, text), offset, b->data, len,
+		0, got, b);
 	buf_free(&key);
 	return b;
 }
@@ -142,9 +144,9 @@ static struct block *block_at(struct readahead *ra, uint64_t offset)
 {
 	struct block *b;
 
-	TAILQ_FOREACH (b, &ra->blocks, link)
-		if (offset >= b->offset && offset < b->offset + b->len)
-			return b;
+	TAILQ_FOREACH(b, &ra->blocks, link)
+	if (offset >= b->offset && offset < b->offset + b->len)
+		return b;
 	return NULL;
 }
 
@@ -154,9 +156,9 @@ static size_t clip(struct readahead *ra, uint64_t offset, size_t len)
 	uint64_t end = ra->handle->size_bytes;
 	struct block *b;
 
-	TAILQ_FOREACH (b, &ra->blocks, link)
-		if (b->offset > offset && b->offset < end)
-			end = b->offset;
+	TAILQ_FOREACH(b, &ra->blocks, link)
+	if (b->offset > offset && b->offset < end)
+		end = b->offset;
 	return end - offset < len ? (size_t)(end - offset) : len;
 }
 
@@ -286,7 +288,7 @@ static void read_go(struct ns_call *c)
 		return;
 	}
 	sequential = c->offset <= ra->next_offset + KEEP_BEHIND &&
-		c->offset + KEEP_BEHIND >= ra->next_offset;
+		     c->offset + KEEP_BEHIND >= ra->next_offset;
 	if (!sequential) {
 		ra->next_offset = c->offset;
 		ra->next_len = BLOCK_START;

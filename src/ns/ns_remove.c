@@ -78,7 +78,7 @@ static bool may_be_last(const struct node *n)
 	const struct dir *d = n->parent->u.dir;
 
 	return n->parent->parent && !n->parent->unsent && d->marker != MARKER_YES &&
-		d->kid_live == 1;
+	       d->kid_live == 1;
 }
 
 /* Sees to it that the directory c->node outlives its file, then goes on with `next`. */
@@ -205,7 +205,8 @@ static void rename_end(struct ns_call *c)
 			node_move(n, c->parent2, to);
 		else
 			dir_changed(c->parent2);
-		n->checked_ms = 0; /* the copy is a version of its own: S3 is asked for it when needed */
+		n->checked_ms =
+			0; /* the copy is a version of its own: S3 is asked for it when needed */
 	} else {
 		dir_changed(c->parent2);
 	}
@@ -274,7 +275,7 @@ void ns_rename(struct ns_call *c)
 	else if (to && (c->flags & RENAME_NOREPLACE))
 		r = EEXIST;
 	else if (n->volume != c->parent2->volume ||
-		(n->kind == NODE_FILE && walk_is_tree_move(walk_known(n->volume->ns, c))))
+		 (n->kind == NODE_FILE && walk_is_tree_move(walk_known(n->volume->ns, c))))
 		r = EXDEV; /* mv then walks through the fast copy and the batched delete */
 	else if (n->kind == NODE_DIR) {
 		rename_dir(c);

@@ -1,8 +1,8 @@
 /*
  * Rename of a directory: flat list, all copies, and, when every one is confirmed, all deletes
- * (contract C9). On a failure before that the source is whole, and what was copied is removed again.
- * A larger tree than the limit is EXDEV: mv then walks, and nothing waits behind the kernel's rename
- * lock for long.
+ * (contract C9). On a failure before that the source is whole, and what was copied is removed
+ * again. A larger tree than the limit is EXDEV: mv then walks, and nothing waits behind the
+ * kernel's rename lock for long.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -31,7 +31,7 @@ struct rename_job {
 	size_t count, cap, left;
 	size_t limit;
 	enum phase phase;
-	struct s3_err err; /* the first one */
+	struct s3_err err;           /* the first one */
 	struct ns_call_list waiters; /* the rename call; empty after an interrupt */
 };
 
@@ -81,8 +81,8 @@ static void job_end(struct rename_job *j, int errnum)
 		dir_changed(j->parent2);
 	}
 	ns->accepted--;
-	TAILQ_FOREACH (c, &j->waiters, link)
-		c->errnum = errnum;
+	TAILQ_FOREACH(c, &j->waiters, link)
+	c->errnum = errnum;
 	wake(&j->waiters);
 	job_free(j);
 }

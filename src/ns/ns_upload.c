@@ -46,7 +46,9 @@ void upload_queue_base(struct content *ct)
 
 	while (left) {
 		/* Two last parts of equal size rather than one that is below S3's minimum. */
-		uint64_t len = left <= BASE_PART ? left : left < 2 * BASE_PART ? left / 2 : BASE_PART;
+		uint64_t len = left <= BASE_PART      ? left
+			       : left < 2 * BASE_PART ? left / 2
+						      : BASE_PART;
 		struct upload_part *p = part_add(ct);
 
 		p->base_offset = at;
@@ -66,14 +68,12 @@ static void failed(struct content *ct, const struct s3_err *err)
 		return;
 	ct->errnum = err->errnum;
 	node_path(ct->node, &path);
-	log_error("upload of %s failed: %s", buf_str(&path),
-		s3_err_text(err, text, sizeof(text)));
+	log_error("upload of %s failed: %s", buf_str(&path), s3_err_text(err, text, sizeof(text)));
 	node_key(ct->node, &key);
-	ledger_add(&ct->node->volume->ledger,
-		&(struct ns_failure){.what = "upload of a part",
-			.path = buf_str(&path),
-			.key = buf_bytes(&key),
-			.err = *err});
+	ledger_add(&ct->node->volume->ledger, &(struct ns_failure){.what = "upload of a part",
+						      .path = buf_str(&path),
+						      .key = buf_bytes(&key),
+						      .err = *err});
 	buf_free(&key);
 	buf_free(&path);
 }
@@ -204,8 +204,8 @@ void upload_pump(struct content *ct)
 		meta.user = headers;
 		if (ct->node->meta)
 			ct->node->meta->unsaved = false;
-		s3_mpu_create(cr->volume->client, BYTES(cr->key, cr->key_len), &meta, 0, created,
-			cr);
+		s3_mpu_create(
+			cr->volume->client, BYTES(cr->key, cr->key_len), &meta, 0, created, cr);
 		meta_headers_free(headers, meta.user_count);
 		return;
 	}

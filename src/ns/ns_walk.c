@@ -1,8 +1,8 @@
 /*
- * Walks: one command going through a tree of the mount, whose last call is known. Calls in the middle
- * are answered when they are checked and queued; the last one is held until S3 has done everything,
- * and fails if anything failed. This file: which processes are walks, from when to when, and what they
- * wait for. Core thread.
+ * Walks: one command going through a tree of the mount, whose last call is known. Calls in the
+ * middle are answered when they are checked and queued; the last one is held until S3 has done
+ * everything, and fails if anything failed. This file: which processes are walks, from when to
+ * when, and what they wait for. Core thread.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -98,8 +98,8 @@ static void maybe_over(struct walk *w)
 	if (w->pending)
 		return;
 	if (w->failed_errnum)
-		log_warn("%s (process %d) ended before %llu of its operations had failed", w->command,
-			(int)w->tgid, (unsigned long long)w->failed);
+		log_warn("%s (process %d) ended before %llu of its operations had failed",
+			w->command, (int)w->tgid, (unsigned long long)w->failed);
 	walk_free(w);
 }
 
@@ -120,8 +120,8 @@ static bool is_written_as_dir(const char *arg)
 	return (n && arg[n - 1] == '/') || (n > 1 && arg[n - 2] == '/' && arg[n - 1] == '.');
 }
 
-static struct walk *walk_new(struct ns_volume *v, pid_t tgid, const struct command *cmd,
-	const char *exe, char *last)
+static struct walk *walk_new(
+	struct ns_volume *v, pid_t tgid, const struct command *cmd, const char *exe, char *last)
 {
 	struct walk *w;
 	int fd = process_watch(tgid);
@@ -151,13 +151,14 @@ static struct walk *walk_new(struct ns_volume *v, pid_t tgid, const struct comma
 	w->id = ++v->ns->walk_id;
 	w->rate_ms = clk_mono_ms();
 	HASH_ADD(hh, v->ns->walks, tgid, sizeof(pid_t), w);
-	log_debug("%s (process %d) is a walk, its last argument is %s", w->command, (int)tgid, last);
+	log_debug(
+		"%s (process %d) is a walk, its last argument is %s", w->command, (int)tgid, last);
 	return w;
 }
 
 /* The last argument may lie in another of our volumes than the call: `cp -r /mnt/a/x /mnt/b`. */
-static char *find_last(struct ns_volume *v, const struct process *p, const char *arg,
-	struct ns_volume **ret_of)
+static char *find_last(
+	struct ns_volume *v, const struct process *p, const char *arg, struct ns_volume **ret_of)
 {
 	char *path = process_path_in(p, arg, v->mountpoint);
 	struct ns_volume *u;
@@ -189,9 +190,8 @@ struct walk *walk_of(struct ns_volume *v, const struct ns_call *c)
 	if (!process_read(c->tid, &p))
 		return NULL;
 	cmd = command_parse(p.exe, p.argc, p.argv);
-	last = cmd.kind != COMMAND_OTHER && p.tgid == c->tid
-		? find_last(v, &p, cmd.last, &of)
-		: NULL;
+	last = cmd.kind != COMMAND_OTHER && p.tgid == c->tid ? find_last(v, &p, cmd.last, &of)
+							     : NULL;
 	if (last) {
 		w = walk_new(of, p.tgid, &cmd, p.exe, last);
 		if (!w)
@@ -219,9 +219,9 @@ void walk_accepted(struct walk *w)
 
 void walk_settled(struct walk *w, const struct accepted *a, const struct s3_err *err)
 {
-	enum walk_op op = a->op.kind == BULK_COPY ? WALK_COPY
-		: a->op.kind == BULK_DELETE	  ? WALK_DELETE
-						  : WALK_PUT;
+	enum walk_op op = a->op.kind == BULK_COPY     ? WALK_COPY
+			  : a->op.kind == BULK_DELETE ? WALK_DELETE
+						      : WALK_PUT;
 
 	w->done++;
 	walk_measure(w);
@@ -245,8 +245,7 @@ void walk_settled_one(struct walk *w)
 	maybe_over(w);
 }
 
-bool walk_barrier(
-	struct walk *w, struct ns_call *c, void (*resume)(struct ns_call *), int *errnum)
+bool walk_barrier(struct walk *w, struct ns_call *c, void (*resume)(struct ns_call *), int *errnum)
 {
 	if (!w->pending)
 		walk_put_markers(w);
@@ -315,7 +314,8 @@ void walks_leave_volume(struct ns *ns, const struct ns_volume *v)
 {
 	struct walk *w, *next;
 
-	HASH_ITER (hh, ns->walks, w, next) {
+	HASH_ITER(hh, ns->walks, w, next)
+	{
 		walk_leave(w, v);
 		if (!w->volume && !w->pending)
 			walk_free(w);
@@ -333,8 +333,8 @@ void walks_free(struct ns *ns)
 {
 	struct walk *w, *next;
 
-	HASH_ITER (hh, ns->walks, w, next)
-		walk_free(w);
+	HASH_ITER(hh, ns->walks, w, next)
+	walk_free(w);
 	while ((w = LIST_FIRST(&ns->runs)))
 		walk_free(w);
 }
@@ -364,9 +364,9 @@ struct walk *walk_run_of(const struct ns *ns, const struct ns_volume *v, pid_t p
 {
 	struct walk *w;
 
-	LIST_FOREACH (w, &ns->runs, run_link)
-		if (w->tgid == pid && !w->exited && (!v || w->volume == v))
-			return w;
+	LIST_FOREACH(w, &ns->runs, run_link)
+	if (w->tgid == pid && !w->exited && (!v || w->volume == v))
+		return w;
 	return NULL;
 }
 

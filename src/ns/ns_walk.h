@@ -7,7 +7,7 @@
 #include "ns/ns_int.h"
 
 struct link {
-	struct node *dir; /* a reference */
+	struct node *dir;  /* a reference */
 	uint64_t last_ino; /* 0: it is empty */
 	char *last_name;   /* a file that took its place is the last one, too */
 };
@@ -42,7 +42,8 @@ struct walk {
 	size_t chain_len;
 	struct node **dirs; /* that may need a marker in the end; references */
 	size_t dir_count, dir_cap;
-	struct node **roots; /* where it listed or made trees: what the kernel was told is taken back */
+	struct node *
+		*roots; /* where it listed or made trees: what the kernel was told is taken back */
 	size_t root_count;
 };
 

@@ -93,7 +93,8 @@ void walk_put_markers(struct walk *w)
 
 static int by_address(const void *a, const void *b)
 {
-	uintptr_t x = (uintptr_t)*(struct node *const *)a, y = (uintptr_t)*(struct node *const *)b;
+	uintptr_t x = (uintptr_t) * (struct node *const *)a,
+		  y = (uintptr_t) * (struct node *const *)b;
 
 	return (x > y) - (x < y);
 }

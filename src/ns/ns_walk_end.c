@@ -1,10 +1,10 @@
 /*
- * The ends of walks. The end of a copy is found through the listings that were handed out: GNU cp works
- * through a directory by rising inode number, and ours rise in the order of readdir. `chain` holds, from
- * the last source argument downwards, each directory that is the last entry of the one above it; the
- * file that is the last entry of the chain's end is the last file of the walk. Wherever the end comes,
- * what a walk does after it is strict: a walk that does not fit this picture loses speed, never the
- * truth. Core thread.
+ * The ends of walks. The end of a copy is found through the listings that were handed out: GNU cp
+ * works through a directory by rising inode number, and ours rise in the order of readdir. `chain`
+ * holds, from the last source argument downwards, each directory that is the last entry of the one
+ * above it; the file that is the last entry of the chain's end is the last file of the walk.
+ * Wherever the end comes, what a walk does after it is strict: a walk that does not fit this
+ * picture loses speed, never the truth. Core thread.
  */
 #include <stdlib.h>
 
@@ -87,7 +87,7 @@ bool walk_ends_in(const struct walk *w, const struct node *dir)
 	if (w->kind != COMMAND_COPY)
 		return false;
 	return is_last_argument(w, dir) ||
-		(w->chain_len && w->chain[w->chain_len - 1].last_ino == dir->ino);
+	       (w->chain_len && w->chain[w->chain_len - 1].last_ino == dir->ino);
 }
 
 bool walk_copy_is_last(const struct walk *w)
@@ -101,7 +101,7 @@ bool walk_copy_is_last(const struct walk *w)
 		return is_last_argument(w, n);
 	end = &w->chain[w->chain_len - 1];
 	return end->last_ino == n->ino ||
-		(end->last_name && n->parent == end->dir && !strcmp(n->name, end->last_name));
+	       (end->last_name && n->parent == end->dir && !strcmp(n->name, end->last_name));
 }
 
 /* How `path` lies on the way to the last argument: 0 not at all, 1 above it, 2 it is it. */
@@ -114,14 +114,13 @@ static int on_the_way(const struct walk *w, const char *path)
 	return !w->last[n] ? 2 : w->last[n] == '/';
 }
 
-bool walk_remove_fails_at(const struct walk *w, const struct node *parent, const char *name,
-	const struct node *n)
+bool walk_remove_fails_at(
+	const struct walk *w, const struct node *parent, const char *name, const struct node *n)
 {
 	struct buf b = BUF_INIT(0);
 	int place;
 
-	if (w->kind != COMMAND_REMOVE || parent->volume != w->volume ||
-		(n && n->kind == NODE_DIR))
+	if (w->kind != COMMAND_REMOVE || parent->volume != w->volume || (n && n->kind == NODE_DIR))
 		return false;
 	node_path(parent, &b);
 	if (b.len > 1)

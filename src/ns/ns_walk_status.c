@@ -56,9 +56,9 @@ void ns_each_walk(struct ns_volume *v, void (*fn)(void *ctx, struct walk *walk),
 {
 	struct walk *w, *next;
 
-	HASH_ITER (hh, v->ns->walks, w, next)
-		if (w->volume == v)
-			fn(ctx, w);
+	HASH_ITER(hh, v->ns->walks, w, next)
+	if (w->volume == v)
+		fn(ctx, w);
 	for (w = LIST_FIRST(&v->ns->runs); w; w = next) {
 		next = LIST_NEXT(w, run_link);
 		if (w->volume == v)

@@ -39,9 +39,9 @@ enum s3_class {
 /* The one error value from here upwards. Plain data without ownership; all zero is success. */
 struct s3_err {
 	enum s3_class cls;
-	int errnum;	 /* positive errno for the kernel; 0 only with S3_OK */
+	int errnum;      /* positive errno for the kernel; 0 only with S3_OK */
 	int http_status; /* 0: there was no answer */
-	char code[64];	 /* S3's error code, or a short word of ours ("ConnectionFailed") */
+	char code[64];   /* S3's error code, or a short word of ours ("ConnectionFailed") */
 	char message[160];
 	char request_id[64];
 	int64_t retry_after_ms; /* what the server asked for; 0: nothing */
@@ -55,14 +55,15 @@ const char *s3_err_text(const struct s3_err *err, char *text, size_t size);
 struct s3_retry {
 	unsigned attempts;  /* that have failed, other than by throttling */
 	unsigned throttled; /* that were throttled */
-	int64_t first_ms;  /* monotonic time of the first attempt; 0: not yet */
+	int64_t first_ms;   /* monotonic time of the first attempt; 0: not yet */
 };
 
 struct s3_retry_policy {
-	unsigned attempts_max;	       /* transient failures after which we give up */
-	unsigned throttled_max;	       /* the same for throttling */
-	int64_t deadline_ms;	       /* from the first attempt, whatever the count says */
-	int64_t base_ms, throttled_base_ms, cap_ms; /* full jitter: random below min(cap, base * 2^n) */
+	unsigned attempts_max;  /* transient failures after which we give up */
+	unsigned throttled_max; /* the same for throttling */
+	int64_t deadline_ms;    /* from the first attempt, whatever the count says */
+	int64_t base_ms, throttled_base_ms,
+		cap_ms; /* full jitter: random below min(cap, base * 2^n) */
 };
 
 /*
@@ -76,13 +77,16 @@ extern const struct s3_retry_policy s3_retry_default;
 
 /* ---- client ---------------------------------------------------------------------------------- */
 
-/* What a client is made of. All strings are copied. NULL or 0 means "find it out" or the default. */
+/* What a client is made of. All strings are copied. NULL or 0 means "find it out" or the default.
+ */
 struct s3_config {
 	const char *bucket;
-	const char *endpoint_url;  /* option; else AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, the profile */
-	const char *region;	   /* option; else AWS_REGION, AWS_DEFAULT_REGION, the profile, us-east-1 */
-	const char *profile;	   /* option; else AWS_PROFILE, "default" */
-	const char *ca_bundle;	   /* option; else AWS_CA_BUNDLE, the profile, libcurl's default */
+	const char
+		*endpoint_url; /* option; else AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, the profile */
+	const char
+		*region; /* option; else AWS_REGION, AWS_DEFAULT_REGION, the profile, us-east-1 */
+	const char *profile;   /* option; else AWS_PROFILE, "default" */
+	const char *ca_bundle; /* option; else AWS_CA_BUNDLE, the profile, libcurl's default */
 	/* SERVICE: no bucket, for s3_list_buckets only. */
 	enum {
 		S3_ADDRESS_AUTO,
@@ -90,11 +94,11 @@ struct s3_config {
 		S3_ADDRESS_VIRTUAL,
 		S3_ADDRESS_SERVICE
 	} addressing;
-	bool no_sign_request;	   /* send requests unsigned */
-	unsigned io_threads;	   /* 0: by the number of processors */
-	unsigned connections_max;  /* kept open at once; 0: 1024 */
+	bool no_sign_request;       /* send requests unsigned */
+	unsigned io_threads;        /* 0: by the number of processors */
+	unsigned connections_max;   /* kept open at once; 0: 1024 */
 	int64_t connect_timeout_ms; /* 0: 10 s */
-	int64_t stall_timeout_ms;  /* an answer that brings no byte for so long is cut; 0: 60 s */
+	int64_t stall_timeout_ms;   /* an answer that brings no byte for so long is cut; 0: 60 s */
 	const struct s3_retry_policy *retry; /* copied; NULL: s3_retry_default */
 	/* Made by s3_config_resolve: the strings above and these are all there is, and neither the
 	 * environment nor files are looked at. Secrets; not read without `resolved`. */
@@ -104,11 +108,11 @@ struct s3_config {
 
 /*
  * Looks up all that `config` leaves to the environment and the files, so that another process, or
- * another bucket, can be served with it. `resolved` owns its strings: s3_config_clear wipes and frees
- * them. False with one sentence for the user in `why`; `resolved` is empty then. Core thread.
+ * another bucket, can be served with it. `resolved` owns its strings: s3_config_clear wipes and
+ * frees them. False with one sentence for the user in `why`; `resolved` is empty then. Core thread.
  */
-bool s3_config_resolve(const struct s3_config *config, struct s3_config *resolved, char *why,
-	size_t why_size);
+bool s3_config_resolve(
+	const struct s3_config *config, struct s3_config *resolved, char *why, size_t why_size);
 /* For configurations of which every string is owned (and no retry policy is). */
 void s3_config_clear(struct s3_config *config);
 
@@ -116,19 +120,20 @@ struct s3_client;
 
 /*
  * Makes a client for one bucket. Reads the environment and ~/.aws (AWS_SHARED_CREDENTIALS_FILE,
- * AWS_CONFIG_FILE); starts its I/O threads: call after daemonising. On failure returns NULL with one
- * sentence for the user in `why`, which names the thing and the remedy.
+ * AWS_CONFIG_FILE); starts its I/O threads: call after daemonising. On failure returns NULL with
+ * one sentence for the user in `why`, which names the thing and the remedy.
  */
 struct s3_client *s3_client_new(
 	struct loop *loop, const struct s3_config *config, char *why, size_t why_size);
-/* Cancels what is under way (completions run with S3_CANCELLED before this returns), ends threads. */
+/* Cancels what is under way (completions run with S3_CANCELLED before this returns), ends threads.
+ */
 void s3_client_free(struct s3_client *client);
 const char *s3_client_bucket(const struct s3_client *client);
 const char *s3_client_endpoint(const struct s3_client *client); /* "https://host[:port]" */
 
 struct s3_stats {
-	uint64_t requests;	/* HTTP attempts */
-	uint64_t throttled;	/* attempts answered SlowDown in any form */
+	uint64_t requests;  /* HTTP attempts */
+	uint64_t throttled; /* attempts answered SlowDown in any form */
 	uint64_t retries;
 	uint64_t bytes_in, bytes_out; /* bodies */
 	unsigned in_flight;
@@ -168,13 +173,13 @@ struct s3_meta {
 /* -- ListObjectsV2 -- */
 struct s3_list_params {
 	struct bytes prefix;
-	bool delimiter;		  /* '/' */
+	bool delimiter;           /* '/' */
 	struct bytes start_after; /* ptr NULL: none */
-	struct bytes token;	  /* continuation token of the page before; ptr NULL: none */
-	unsigned max_keys;	  /* 0: 1,000 */
+	struct bytes token;       /* continuation token of the page before; ptr NULL: none */
+	unsigned max_keys;        /* 0: 1,000 */
 };
 struct s3_list_entry {
-	struct bytes key; /* of a common prefix with its final '/' */
+	struct bytes key;  /* of a common prefix with its final '/' */
 	struct bytes etag; /* without quotes; empty for prefixes */
 	uint64_t size_bytes;
 	int64_t mtime_ms;
@@ -183,7 +188,8 @@ struct s3_list_entry {
 	struct bytes storage_class; /* "" or "STANDARD", ... */
 };
 struct s3_list_page {
-	const struct s3_list_entry *entries; /* keys and prefixes merged, in the order of their bytes */
+	const struct s3_list_entry
+		*entries; /* keys and prefixes merged, in the order of their bytes */
 	size_t count;
 	bool truncated;
 	struct bytes next_token;
@@ -193,8 +199,8 @@ struct s3_op *s3_list(struct s3_client *c, const struct s3_list_params *params, 
 	s3_list_fn *done, void *ctx);
 
 /*
- * -- ListBuckets -- of a client with S3_ADDRESS_SERVICE. `token` of the page before; ptr NULL: none. The
- * page's next_token is empty at the end.
+ * -- ListBuckets -- of a client with S3_ADDRESS_SERVICE. `token` of the page before; ptr NULL:
+ * none. The page's next_token is empty at the end.
  */
 struct s3_bucket_page {
 	const struct bytes *names;
@@ -202,8 +208,8 @@ struct s3_bucket_page {
 	struct bytes next_token;
 };
 typedef void s3_buckets_fn(void *ctx, const struct s3_err *err, const struct s3_bucket_page *page);
-struct s3_op *s3_list_buckets(struct s3_client *c, struct bytes token, unsigned flags,
-	s3_buckets_fn *done, void *ctx);
+struct s3_op *s3_list_buckets(
+	struct s3_client *c, struct bytes token, unsigned flags, s3_buckets_fn *done, void *ctx);
 
 /* -- HeadObject -- */
 struct s3_object {
@@ -254,12 +260,13 @@ struct s3_op *s3_put(struct s3_client *c, struct bytes key, const struct s3_meta
 
 /* -- CopyObject -- The server copies; the result is the new ETag. */
 struct s3_copy_params {
-	struct bytes key;	     /* of the copy */
-	const char *source_bucket;   /* NULL: this client's */
+	struct bytes key;          /* of the copy */
+	const char *source_bucket; /* NULL: this client's */
 	struct bytes source_key;
-	struct bytes source_etag;    /* x-amz-copy-source-if-match; empty: any */
-	const struct s3_meta *replace; /* NULL: keep the source's metadata; else REPLACE with this */
-	const char *storage_class;   /* NULL: not sent (S3 then takes STANDARD) */
+	struct bytes source_etag; /* x-amz-copy-source-if-match; empty: any */
+	const struct s3_meta
+		*replace;          /* NULL: keep the source's metadata; else REPLACE with this */
+	const char *storage_class; /* NULL: not sent (S3 then takes STANDARD) */
 };
 typedef void s3_copy_fn(
 	void *ctx, const struct s3_err *err, const struct s3_put_result *result, int64_t mtime_ms);
@@ -272,10 +279,10 @@ struct s3_op *s3_delete(
 
 /*
  * -- DeleteObjects -- Quiet, with Content-MD5. `done` gets the error of the whole request, or, when
- * that is S3_OK, one error a key in `key_errs` (S3_OK where it was deleted; a key that was not there
- * is deleted too). The caller retries what is worth it. At most S3_DELETE_MAX keys, and the keys'
- * escaped XML at most S3_DELETE_BYTES_MAX: ask s3_delete_weight. Keys that XML 1.0 cannot carry are
- * sent as DeleteObject by this function; the completion still comes once.
+ * that is S3_OK, one error a key in `key_errs` (S3_OK where it was deleted; a key that was not
+ * there is deleted too). The caller retries what is worth it. At most S3_DELETE_MAX keys, and the
+ * keys' escaped XML at most S3_DELETE_BYTES_MAX: ask s3_delete_weight. Keys that XML 1.0 cannot
+ * carry are sent as DeleteObject by this function; the completion still comes once.
  */
 #define S3_DELETE_MAX 1000
 #define S3_DELETE_BYTES_MAX ((size_t)1800 * 1024)

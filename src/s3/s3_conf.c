@@ -297,7 +297,8 @@ static unsigned default_io_threads(void)
 {
 	long n = sysconf(_SC_NPROCESSORS_ONLN);
 
-	/* The core thread and the kernel want their share; one thread moves 10,000 small requests a second. */
+	/* The core thread and the kernel want their share; one thread moves 10,000 small requests a
+	 * second. */
 	n /= 2;
 	if (n < 1)
 		return 1;
@@ -321,8 +322,8 @@ static bool find_creds(const struct s3_config *config, const struct s3_profile *
 	if (!config->resolved)
 		return s3_creds_find(
 			&s->creds, p, config->profile && config->profile[0], why, why_size);
-	s3_creds_set(&s->creds, config->access_key_id, config->secret_access_key,
-		config->session_token);
+	s3_creds_set(
+		&s->creds, config->access_key_id, config->secret_access_key, config->session_token);
 	return true;
 }
 
@@ -367,8 +368,8 @@ bool s3_settings_load(
 	return ok;
 }
 
-bool s3_config_resolve(const struct s3_config *config, struct s3_config *resolved, char *why,
-	size_t why_size)
+bool s3_config_resolve(
+	const struct s3_config *config, struct s3_config *resolved, char *why, size_t why_size)
 {
 	struct s3_profile profile = {0};
 	struct s3_settings s = {0};

@@ -28,12 +28,13 @@ struct loop {
 	bool (*poll)(void *ctx);
 	void *poll_ctx;
 	struct loop_fd source;
-	struct epoll_event *ready; /* being handed out: what a handler removes is not called any more */
+	struct epoll_event
+		*ready; /* being handed out: what a handler removes is not called any more */
 	int ready_count;
 	struct loop_hook {
 		void (*hook)(void *ctx);
 		void *ctx;
-	} *hooks;
+	} * hooks;
 	size_t hook_count;
 	struct loop_timer **heap; /* from index 1 */
 	size_t heap_count, heap_cap;
@@ -60,7 +61,8 @@ struct loop *loop_new(void)
 	pthread_mutex_init(&l->locked.mutex, NULL);
 	STAILQ_INIT(&l->locked.tasks);
 	l->source.fd = -1;
-	l->wake = (struct loop_fd){.ready = wake_ready, .fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)};
+	l->wake =
+		(struct loop_fd){.ready = wake_ready, .fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)};
 	l->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (l->epoll_fd < 0 || l->wake.fd < 0 || loop_fd_add(l, &l->wake) < 0) {
 		loop_free(l);
@@ -273,7 +275,8 @@ void loop_once(struct loop *l, int max_wait_ms)
 	struct epoll_event events[EVENTS_MAX];
 	int i, n, spins;
 
-	/* What stops the loop is seen by loop_run; a caller of its own rounds goes on as it likes. */
+	/* What stops the loop is seen by loop_run; a caller of its own rounds goes on as it likes.
+	 */
 	for (spins = 0; spins < SPINS_MAX; spins++)
 		if (work(l))
 			return;

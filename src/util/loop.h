@@ -47,7 +47,8 @@ void loop_fd_del(struct loop *loop, struct loop_fd *fd);
 
 /*
  * `poll` is asked for work each round before the loop waits: it does what it can without blocking
- * and returns whether it did anything. `fd` (or -1) is what becomes readable when it has work again.
+ * and returns whether it did anything. `fd` (or -1) is what becomes readable when it has work
+ * again.
  */
 int loop_set_source(struct loop *loop, bool (*poll)(void *ctx), void *ctx, int fd);
 

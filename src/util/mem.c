@@ -10,7 +10,8 @@
 
 static void out_of_memory(void)
 {
-	static const char text[] = "s3bulkfs: out of memory; give the machine more memory or swap\n";
+	static const char text[] =
+		"s3bulkfs: out of memory; give the machine more memory or swap\n";
 
 	if (write(STDERR_FILENO, text, sizeof(text) - 1) < 0)
 		abort();

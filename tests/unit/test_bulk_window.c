@@ -1,4 +1,5 @@
-/* The window, fed with a simulated server: it finds the rate, and gives way when it is throttled. */
+/* The window, fed with a simulated server: it finds the rate, and gives way when it is throttled.
+ */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -72,8 +73,7 @@ static void find_rate(int64_t latency_ms, double rate, double tokens)
 	uint64_t served, refused;
 	double able = rate * 20;
 
-	s = (struct server){
-		.latency_ms = latency_ms, .rate = rate, .burst = 100, .tokens = tokens};
+	s = (struct server){.latency_ms = latency_ms, .rate = rate, .burst = 100, .tokens = tokens};
 	bulk_window_init(&w, 1024);
 	while (s.now_ms < 2000)
 		tick(&s, &w);

@@ -63,8 +63,8 @@ static void test_copy_uncertain(void **state)
 	static const char *const lines[] = {"cp", "cp a", "cp -rn a b", "cp -ru a b", "cp -ri a b",
 		"cp -rb a b", "cp -r --backup a b", "cp -r --no-clobber a b", "cp -rx a b",
 		"cp -rl a b", "cp -rs a b", "cp -r --update=none a b", "cp -rS .old a b",
-		"cp --recur a b", "cp -rZ a b", "cp -r --attributes-only a b", "cp -t", "cp -r -t dir",
-		"cp --help", "cp -r --parents a b"};
+		"cp --recur a b", "cp -rZ a b", "cp -r --attributes-only a b", "cp -t",
+		"cp -r -t dir", "cp --help", "cp -r --parents a b"};
 	size_t i;
 
 	(void)state;

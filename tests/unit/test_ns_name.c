@@ -63,7 +63,8 @@ static void test_names_without_a_key(void **state)
 
 static void test_random(void **state)
 {
-	static const char alphabet[] = {'a', 'b', '%', ':', '=', '.', '2', '5', '0', '\0', '\n', -1};
+	static const char alphabet[] = {
+		'a', 'b', '%', ':', '=', '.', '2', '5', '0', '\0', '\n', -1};
 	const char *given = getenv("SEED");
 	uint64_t seed = given ? strtoull(given, NULL, 10) : (uint64_t)time(NULL);
 	struct rng rng = {.state = seed};
