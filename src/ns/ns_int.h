@@ -249,7 +249,8 @@ struct probe {
 	int64_t mtime_ms;
 	struct etag etag;
 	uint8_t class_id;
-	struct node_meta meta;
+	struct node_meta meta, dir_meta;
+	size_t dir_key_len;
 	struct ns_call_list waiters;
 };
 void probe_name(

@@ -54,12 +54,29 @@ static void probe_headed(void *ctx, const struct s3_err *err, const struct s3_ob
 	probe_answered(p, err);
 }
 
+static void marker_headed(void *ctx, const struct s3_err *err, const struct s3_object *o)
+{
+	struct probe *p = ctx;
+
+	if (err->cls == S3_OK)
+		p->dir_meta = meta_parse(o->user, o->user_count);
+	probe_answered(p, err);
+}
+
 static void probe_listed(void *ctx, const struct s3_err *err, const struct s3_list_page *page)
 {
 	struct probe *p = ctx;
 
-	if (err->cls == S3_OK && page->count)
+	if (err->cls == S3_OK && page->count) {
 		p->is_dir = true;
+		/* The marker is the first of its keys, and carries what was set for the directory.
+		 */
+		if (page->entries[0].key.len == p->dir_key_len) {
+			p->left++;
+			s3_head(p->parent->volume->client, page->entries[0].key, 0, marker_headed,
+				p);
+		}
+	}
 	probe_answered(p, err);
 }
 
@@ -85,6 +102,7 @@ void probe_name(
 	if (!object_only) {
 		buf_addc(&key, '/');
 		params.prefix = buf_bytes(&key);
+		p->dir_key_len = key.len;
 		s3_list(client, &params, 0, probe_listed, p);
 	}
 	buf_free(&key);
@@ -122,9 +140,12 @@ static void probe_merge(struct probe *p)
 		return;
 	}
 	n = merge_node(p->parent, name, p->is_dir ? NODE_DIR : NODE_FILE, p->start_seq);
-	if (n && p->is_dir)
+	if (n && p->is_dir) {
 		merge_dir(n, now_ms);
-	else if (n)
+		if (p->dir_meta.has)
+			*meta_get(n) = p->dir_meta;
+	}
+	if (n && !p->is_dir)
 		probe_set_file(p, n, now_ms);
 }
 
