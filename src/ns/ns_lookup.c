@@ -215,7 +215,13 @@ static int find_name(struct ns_call *c, struct node *parent, const char *name, s
 void ns_lookup(struct ns_call *c)
 {
 	struct node *n;
-	int r = name_check(c, c->name);
+	int r;
+
+	if (c->node->kind != NODE_DIR) {
+		c->reply(c, ENOTDIR);
+		return;
+	}
+	r = name_check(c, c->name);
 
 	/* A name that stands for no key is not there. */
 	if (!r)
