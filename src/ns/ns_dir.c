@@ -385,10 +385,14 @@ static void rmdir_over(struct ns_call *c)
 	}
 	n->leaving = false;
 	c->work = NULL;
-	if (errnum)
+	if (errnum) {
 		dir_changed(n);
-	else if (n->live)
+		/* It stays, and what was in it may have gone: then its marker keeps it. */
+		if (last && n->live && n->u.dir->marker != MARKER_YES)
+			walk_note_dir(w, n);
+	} else if (n->live) {
 		node_bury(n);
+	}
 	if (!errnum && !last)
 		note_parent(c, n, w);
 	tombs_purge(c->node);

@@ -107,7 +107,8 @@ struct node {
 	uint32_t lookups; /* the kernel's references */
 	uint32_t refs;
 	uint32_t pending; /* accepted operations on this name */
-	uint32_t keepers; /* NODE_DIR: walks that see to it in the end that it is still there */
+	uint32_t keepers; /* NODE_DIR: walks that see to it, or to one below, being there in the end
+			   */
 	uint8_t kind;
 	bool live; /* in the table */
 	bool archived;

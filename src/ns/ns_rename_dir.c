@@ -276,7 +276,7 @@ void rename_dir(struct ns_call *c)
 	}
 	if (to && (to->u.dir->kid_live || (!to->u.dir->complete && !to->unsent)))
 		c->reply(c, ENOTEMPTY);
-	else if (has_writers(n))
+	else if (n->keepers || has_writers(n))
 		c->reply(c, EBUSY);
 	else
 		job_start(c, n);

@@ -7,9 +7,18 @@
 #include "ns/ns_walk.h"
 #include "util/mem.h"
 
+/* What is kept keeps the directories above it: none of them is gone because S3 lists nothing. */
+static void keep(struct node *dir, int change)
+{
+	struct node *p;
+
+	for (p = dir; p; p = p->parent)
+		p->keepers = (uint32_t)((int)p->keepers + change);
+}
+
 void walk_dir_unkeep(struct node *dir)
 {
-	dir->keepers--;
+	keep(dir, -1);
 	node_touch(dir); /* a listing under way may have passed it over */
 	node_unref(dir);
 }
@@ -45,7 +54,7 @@ static void check_dir(struct walk *w, struct node *n)
 
 	k->walk = w;
 	k->dir = node_ref(n);
-	n->keepers++;
+	keep(n, 1);
 	w->pending++;
 	node_key(n, &key);
 	params.prefix = buf_bytes(&key);
@@ -136,5 +145,5 @@ void walk_note_dir(struct walk *w, struct node *dir)
 		w->dirs = mem_resize(w->dirs, w->dir_cap, sizeof(*w->dirs));
 	}
 	w->dirs[w->dir_count++] = node_ref(dir);
-	dir->keepers++;
+	keep(dir, 1);
 }

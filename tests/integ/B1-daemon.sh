@@ -71,7 +71,7 @@ test_race() {
 		"$S3BULKFS" -o "endpoint_url=$S3_ENDPOINT" "$BUCKET" "$WORK/m$i" &
 	done
 	for i in $(jobs -p); do
-		[ "$i" = "$S3D_PID" ] || wait "$i" || fail "a mount failed"
+		[ "$i" = "${S3D_PID:-}" ] || wait "$i" || fail "a mount failed"
 	done
 	assert_eq 1 "$(daemons | wc -l)" "daemons"
 	DAEMON=$(daemons)
