@@ -360,6 +360,9 @@ void check_exit(const struct proc *p)
 
 		if (e->m->ver != e->ver || (e->m->doubt & DOUBT_FOREIGN))
 			continue;
+		/* A source whose own write was interrupted may be of either version. */
+		if (e->src && e->src->doubt)
+			continue;
 		/* Below a directory that two commands remove, keys may be the other's to remove. */
 		if (sim.shared && e->kind == NONE && !model_object(e->m))
 			continue;
