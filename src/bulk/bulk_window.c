@@ -1,7 +1,8 @@
 /* The window: see bulk_window.h. */
 #include "bulk/bulk_window.h"
 
-#define LIMIT_START 16.0
+#define LIMIT_START 64.0
+#define LIMIT_SPARE 16.0
 #define LIMIT_MIN 2.0
 /*
  * A cut goes down to what was served while requests were refused, by at most half and at least by a
@@ -119,7 +120,7 @@ static bool is_enough(const struct bulk_window *w)
 {
 	double rtt_ms = w->rtt_min_ms > 1 ? w->rtt_min_ms : 1;
 
-	return w->rate > 0 && w->limit > 2 * w->rate * rtt_ms + LIMIT_START;
+	return w->rate > 0 && w->limit > 2 * w->rate * rtt_ms + LIMIT_SPARE;
 }
 
 static double growth(const struct bulk_window *w, int64_t now_ms)
