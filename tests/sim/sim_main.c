@@ -17,7 +17,17 @@
 #include "util/log.h"
 #include "util/mem.h"
 
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define __SANITIZE_THREAD__ 1
+#endif
+#endif
+/* One thread: TSan has little to say of it, and keeps a history of every switch of stacks. */
+#ifdef __SANITIZE_THREAD__
+#define SCHEDULES_DEFAULT 200
+#else
 #define SCHEDULES_DEFAULT 3000
+#endif
 #define EVENTS_MAX 400000
 #define AREAS 3
 
