@@ -10,29 +10,46 @@
 #include "util/mem.h"
 
 /* What is hashed: the target's address and the key's bytes, in one run of memory. */
-static struct key_queue *queue_new(struct bulk_target *t, struct bytes key)
-{
-	struct key_queue *q = mem_zalloc(sizeof(*q) + key.len);
+struct probe {
+	char small[sizeof(struct bulk_target *) + 1100];
+	char *bytes; /* small, or memory of its own */
+	size_t len;
+	unsigned hash;
+};
 
-	q->bulk = t->bulk;
-	q->target = t;
-	memcpy(q->key, key.ptr, key.len);
-	TAILQ_INIT(&q->waits);
+static void probe_set(struct probe *p, const struct bulk_target *t, struct bytes key)
+{
+	p->len = sizeof(t) + key.len;
+	p->bytes = p->len <= sizeof(p->small) ? p->small : mem_zalloc(p->len);
+	memcpy(p->bytes, &t, sizeof(t));
+	memcpy(p->bytes + sizeof(t), key.ptr, key.len);
+	HASH_VALUE(p->bytes, p->len, p->hash);
+}
+
+static void probe_done(struct probe *p)
+{
+	if (p->bytes != p->small)
+		free(p->bytes);
+}
+
+static struct key_queue *queue_find(const struct bulk *b, const struct probe *p)
+{
+	struct key_queue *q;
+
+	HASH_FIND_BYHASHVALUE(hh, b->queues, p->bytes, p->len, p->hash, q);
 	return q;
 }
 
-static struct key_queue *queue_find(const struct bulk_target *t, struct bytes key)
+static struct key_queue *queue_add(struct bulk_target *t, struct bytes key, const struct probe *p)
 {
-	char small[sizeof(t) + 1100];
-	size_t len = sizeof(t) + key.len;
-	char *probe = len <= sizeof(small) ? small : mem_zalloc(len);
-	struct key_queue *q;
+	struct bulk *b = t->bulk;
+	struct key_queue *q = mem_zalloc(sizeof(*q) + key.len);
 
-	memcpy(probe, &t, sizeof(t));
-	memcpy(probe + sizeof(t), key.ptr, key.len);
-	HASH_FIND(hh, t->bulk->queues, probe, len, q);
-	if (probe != small)
-		free(probe);
+	q->bulk = b;
+	q->target = t;
+	memcpy(q->key, key.ptr, key.len);
+	TAILQ_INIT(&q->waits);
+	HASH_ADD_KEYPTR_BYHASHVALUE(hh, b->queues, &q->target, p->len, p->hash, q);
 	return q;
 }
 
@@ -50,14 +67,14 @@ static void enter_one(
 	struct bulk_op *op, unsigned n, struct bulk_target *t, struct bytes key, bool write)
 {
 	struct key_wait *w = &op->waits[n];
-	struct key_queue *q = queue_find(t, key);
+	struct key_queue *q;
+	struct probe p;
 
-	if (!q) {
-		struct bulk *b = t->bulk;
-
-		q = queue_new(t, key);
-		HASH_ADD(hh, b->queues, target, sizeof(q->target) + key.len, q);
-	}
+	probe_set(&p, t, key);
+	q = queue_find(t->bulk, &p);
+	if (!q)
+		q = queue_add(t, key, &p);
+	probe_done(&p);
 	*w = (struct key_wait){.op = op, .queue = q, .write = write};
 	TAILQ_INSERT_TAIL(&q->waits, w, link);
 	q->writers += write;
@@ -127,7 +144,11 @@ void order_run(struct bulk *b)
 
 bool bulk_key_busy(const struct bulk_target *t, struct bytes key)
 {
-	const struct key_queue *q = queue_find(t, key);
+	const struct key_queue *q;
+	struct probe p;
 
+	probe_set(&p, t, key);
+	q = queue_find(t->bulk, &p);
+	probe_done(&p);
 	return q && q->writers;
 }

@@ -1,7 +1,7 @@
 /* The window: see bulk_window.h. */
 #include "bulk/bulk_window.h"
 
-#define LIMIT_START 64.0
+#define LIMIT_START 128.0
 #define LIMIT_SPARE 16.0
 #define LIMIT_MIN 2.0
 /*

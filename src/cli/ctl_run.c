@@ -31,18 +31,6 @@ struct run {
 	char *command;
 };
 
-static pid_t child;
-
-/* What asks us to stop is the command's to decide on. */
-static void forward(int sig)
-{
-	int saved = errno;
-
-	if (child > 0)
-		kill(child, sig);
-	errno = saved;
-}
-
 /* ---- joining and leaving ---- */
 
 /* False: the mount was asked for by name, and cannot be used. */
@@ -133,61 +121,61 @@ static void start_child(char **argv, const sigset_t *mask)
 	_exit(err == ENOENT ? CTL_RUN_MISSING : CTL_RUN_CANNOT);
 }
 
-/* Orphans come to us; what ends before the command is of no interest. */
-static int wait_for(pid_t pid)
+/* The signals that are waited for instead of handled, so that none comes at a wrong moment. */
+static void watched_signals(sigset_t *set)
 {
-	int status;
-	pid_t got;
-
-	do
-		got = waitpid(-1, &status, 0);
-	while ((got >= 0 && got != pid) || (got < 0 && errno == EINTR));
-	if (got < 0)
-		return CTL_RUN_SELF;
-	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
-}
-
-/* Until the command has ended its signals are its own; then ours end the waiting. */
-static void set_signals(void (*interrupt)(int), void (*other)(int))
-{
-	static const int others[] = {SIGTERM, SIGHUP, SIGUSR1, SIGUSR2};
-	struct sigaction act = {.sa_handler = interrupt};
+	static const int watched[] = {
+		SIGCHLD, SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2};
 	size_t i;
 
-	sigemptyset(&act.sa_mask);
-	act.sa_flags = SA_RESTART;
-	sigaction(SIGINT, &act, NULL);
-	sigaction(SIGQUIT, &act, NULL);
-	act.sa_handler = other;
-	for (i = 0; i < sizeof(others) / sizeof(others[0]); i++)
-		sigaction(others[i], &act, NULL);
+	sigemptyset(set);
+	for (i = 0; i < sizeof(watched) / sizeof(watched[0]); i++)
+		sigaddset(set, watched[i]);
 }
 
-static void nothing(int sig)
+/*
+ * Until the command has ended signals are its own: what asks us to stop is for it to decide on. The
+ * terminal sends SIGINT and SIGQUIT to it, too. Orphans come to us; what ends before the command is
+ * of no interest.
+ */
+static int wait_for(pid_t pid, const sigset_t *watched)
 {
-	(void)sig; /* the terminal sends it to the command, too; a handler does not outlive exec */
+	int status, sig;
+	pid_t got;
+
+	for (;;) {
+		while ((got = waitpid(-1, &status, WNOHANG)) > 0 && got != pid)
+			;
+		if (got == pid)
+			return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+		if (got < 0)
+			return CTL_RUN_SELF;
+		sig = sigwaitinfo(watched, NULL);
+		if (sig > 0 && sig != SIGCHLD && sig != SIGINT && sig != SIGQUIT)
+			kill(pid, sig);
+	}
 }
 
 static int run_command(char **argv)
 {
-	sigset_t all, before;
-	int code;
+	sigset_t watched, before;
+	int code = CTL_RUN_SELF;
+	pid_t child;
 
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
-	sigfillset(&all);
-	sigprocmask(SIG_BLOCK, &all, &before);
-	set_signals(nothing, forward);
+	/* Where it is ignored, children leave no exit code: sigaction(2), SA_NOCLDWAIT. */
+	signal(SIGCHLD, SIG_DFL);
+	watched_signals(&watched);
+	sigprocmask(SIG_BLOCK, &watched, &before);
 	child = fork();
 	if (!child)
 		start_child(argv, &before);
-	sigprocmask(SIG_SETMASK, &before, NULL);
-	if (child < 0) {
+	if (child < 0)
 		fprintf(stderr, "s3bulkfsctl: cannot start %s: %m\n", argv[0]);
-		return CTL_RUN_SELF;
-	}
-	code = wait_for(child);
-	child = 0;
-	set_signals(SIG_DFL, SIG_DFL);
+	else
+		code = wait_for(child, &watched);
+	/* From now on they end the waiting for what is pending. */
+	sigprocmask(SIG_SETMASK, &before, NULL);
 	return code;
 }
 

@@ -207,7 +207,7 @@ void http_submit(struct http_engine *e, struct http_request *r)
 	pthread_mutex_lock(&t->locked.mutex);
 	TAILQ_INSERT_TAIL(&t->locked.submitted, r, link);
 	pthread_mutex_unlock(&t->locked.mutex);
-	http_thread_wake(t);
+	http_thread_wake(t, false);
 }
 
 void http_cancel(struct http_request *r)
@@ -224,7 +224,7 @@ void http_cancel(struct http_request *r)
 	r->cancel_asked = true;
 	pthread_mutex_unlock(&t->locked.mutex);
 	if (ask)
-		http_thread_wake(t);
+		http_thread_wake(t, true);
 }
 
 void http_request_free(struct http_request *r)

@@ -37,7 +37,14 @@ struct http_watch {
 	bool ours;        /* opened and closed by http_thread_*_socket */
 };
 
-/* One I/O thread. Everything is its own but `locked`, `posted` and `asleep`. */
+/* What an I/O thread does, or is about to do. */
+enum http_rest {
+	HTTP_AWAKE,
+	HTTP_PAUSES, /* for a moment, though it is busy: work gathers meanwhile */
+	HTTP_SLEEPS  /* until something happens */
+};
+
+/* One I/O thread. Everything is its own but `locked`, `posted` and `rest`. */
 struct http_thread {
 	struct http_engine *engine;
 	unsigned index;
@@ -52,13 +59,14 @@ struct http_thread {
 	int64_t timer_due_ms; /* when libcurl wants to be called; -1: never */
 	int64_t now_ms;       /* of this round */
 	unsigned active_count, active_max;
+	bool more_events; /* than one call of epoll_wait gives */
 	int running_count;            /* transfers that libcurl has not ended */
 	struct transfer_queue active; /* the one that was silent longest comes first */
 	struct transfer_queue idle;   /* last used first: its memory is warm */
 	struct http_queue waiting;    /* taken over, not started: active_max */
 	struct http_queue finished;   /* to be handed to the core thread at the end of the round */
 	atomic_bool posted;           /* something may be in `locked` */
-	atomic_bool asleep;           /* in, or about to enter, epoll_wait */
+	atomic_int rest;              /* enum http_rest */
 	struct {
 		pthread_mutex_t mutex;
 		struct http_queue submitted, cancelled;
@@ -74,7 +82,8 @@ void http_engine_finished(struct http_engine *engine, struct http_queue *list);
 /* http_thread.c */
 int http_thread_start(struct http_thread *t); /* 0 or negative errno */
 void http_thread_join(struct http_thread *t);
-void http_thread_wake(struct http_thread *t); /* any thread */
+/* Something was posted; `now`: it cannot wait for the end of a pause. Any thread. */
+void http_thread_wake(struct http_thread *t, bool now);
 
 /* CURLOPT_OPENSOCKETFUNCTION and CURLOPT_CLOSESOCKETFUNCTION; `ctx` is the thread. I/O thread. */
 curl_socket_t http_thread_open_socket(

@@ -17,7 +17,7 @@
 
 #define EVENTS_MAX 32
 /* Empty rounds before the loop waits in the kernel: a caller's next request is often that near. */
-#define SPINS_MAX 12
+#define SPINS_MAX 6
 
 STAILQ_HEAD(task_list, loop_task);
 
