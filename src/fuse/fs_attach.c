@@ -52,9 +52,9 @@ struct job {
 
 struct attacher {
 	struct fs *fs;
-	int base_fd;   /* the detached mount that keeps the superblock */
-	int device_fd; /* /dev/fuse, the session's */
-	dev_t device;  /* of the superblock; 0 until the first attachment; thread, then core */
+	int base_fd;          /* the detached mount that keeps the superblock */
+	int device_fd;        /* /dev/fuse, the session's */
+	_Atomic dev_t device; /* of the superblock; 0 until the first attachment; any thread */
 	int mountinfo_fd;
 	struct loop_fd changed; /* an epoll of its own: mountinfo is always readable */
 	uint64_t last_number;

@@ -465,7 +465,7 @@ for i in range(150):
 	local peak
 	peak=$(sed -n 's/^VmHWM:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$DAEMON_PID/status")
 	# A sanitizer keeps what was freed.
-	grep -q __asan_init "$S3BULKFS" || assert_le "$peak" 160000 "KiB of memory at most"
+	grep -qE '__(asan|tsan)_init' "$S3BULKFS" || assert_le "$peak" 160000 "KiB of memory at most"
 }
 
 test_commit_close_is_strict() {
