@@ -101,8 +101,8 @@ static void measure_rate(struct bulk_window *w, unsigned weight, int64_t now_ms)
 	double ms = (double)(now_ms - w->count_ms), rate;
 
 	w->count += weight;
-	if (!w->count_ms || ms > 20 * RATE_MS + 4 * w->rtt_ms) {
-		/* The first, or after a pause. */
+	if (!w->count_ms || !w->full || ms > 20 * RATE_MS + 4 * w->rtt_ms) {
+		/* The first, or after a pause, or less was asked for than could be served. */
 		w->count_ms = now_ms;
 		w->count = 0;
 		return;

@@ -124,8 +124,7 @@ static void start_child(char **argv, const sigset_t *mask)
 /* The signals that are waited for instead of handled, so that none comes at a wrong moment. */
 static void watched_signals(sigset_t *set)
 {
-	static const int watched[] = {
-		SIGCHLD, SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2};
+	static const int watched[] = {SIGCHLD, SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2};
 	size_t i;
 
 	sigemptyset(set);

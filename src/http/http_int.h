@@ -59,7 +59,7 @@ struct http_thread {
 	int64_t timer_due_ms; /* when libcurl wants to be called; -1: never */
 	int64_t now_ms;       /* of this round */
 	unsigned active_count, active_max;
-	bool more_events; /* than one call of epoll_wait gives */
+	bool more_events;             /* than one call of epoll_wait gives */
 	int running_count;            /* transfers that libcurl has not ended */
 	struct transfer_queue active; /* the one that was silent longest comes first */
 	struct transfer_queue idle;   /* last used first: its memory is warm */
