@@ -40,8 +40,11 @@ bool share_possible(const struct opts *o)
 	       !o->own_superblock;
 }
 
-static bool open_lock(struct meeting *m)
+static bool open_lock(struct meeting *m, const struct opts *o)
 {
+	/* Whom the kernel lets in holds for a superblock: mounts with allow_other have their own.
+	 */
+	const char *kind = o->allow_other ? "-others" : "";
 	struct stat st;
 	char why[256], *dir;
 
@@ -53,8 +56,8 @@ static bool open_lock(struct meeting *m)
 		log_warn("no directory for the socket of a shared daemon: %s", why);
 		return false;
 	}
-	m->socket_path = mem_printf("%s/shared-%lu.sock", dir, (unsigned long)st.st_ino);
-	m->lock_path = mem_printf("%s/shared-%lu.lock", dir, (unsigned long)st.st_ino);
+	m->socket_path = mem_printf("%s/shared-%lu%s.sock", dir, (unsigned long)st.st_ino, kind);
+	m->lock_path = mem_printf("%s/shared-%lu%s.lock", dir, (unsigned long)st.st_ino, kind);
 	free(dir);
 	m->lock_fd = open(m->lock_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	while (m->lock_fd >= 0 && flock(m->lock_fd, LOCK_EX) < 0) {
@@ -254,7 +257,7 @@ int share_mount(const struct opts *o, const char *mountpoint)
 	struct meeting m = {.lock_fd = -1, .mountpoint_fd = -1};
 	int r = -1;
 
-	if (open_lock(&m))
+	if (open_lock(&m, o))
 		r = mount_with(&m, o, mountpoint);
 	if (m.lock_fd >= 0)
 		close(m.lock_fd);

@@ -204,7 +204,8 @@ static void mount_checked(void *ctx, const char *bad)
 		return;
 	}
 	if (!s->fs)
-		s->fs = fs_share(s->loop, s->ns, share_signal, s, why, sizeof(why));
+		s->fs = fs_share(
+			s->loop, s->ns, m->opts.allow_other, share_signal, s, why, sizeof(why));
 	if (!s->fs) {
 		mount_failed(m, why);
 		return;
@@ -236,8 +237,6 @@ static void mount_begin(struct conn *k, const struct opts *opts, int mountpoint_
 
 	m->share = s;
 	m->opts = *opts;
-	m->opts.ns.check_access = true;
-	m->opts.ns.allow_other = opts->allow_other;
 	m->conn = k;
 	m->mountpoint_fd = mountpoint_fd;
 	m->mountpoint = path_of(mountpoint_fd);

@@ -32,13 +32,12 @@ struct fs *fs_mount(struct loop *loop, struct ns *ns, struct ns_volume *volume,
 
 /*
  * A session for volumes that come and go: one superblock (so that copies between any two of its
- * mounts arrive as copy_file_range), and nothing mounted yet. Access is decided by the name space:
- * the kernel lets everyone in (struct ns_config, check_access). Needs CAP_SYS_ADMIN. `on_signal`
- * runs on the core thread when TERM, INT or HUP has come. Sources: fsopen(2), open_tree(2),
- * move_mount(2).
+ * mounts arrive as copy_file_range), and nothing mounted yet. The kernel lets only root in, or with
+ * `allow_other` everyone as the modes say. Needs CAP_SYS_ADMIN. `on_signal` runs on the core thread
+ * when TERM, INT or HUP has come. Sources: fsopen(2), open_tree(2), move_mount(2).
  */
-struct fs *fs_share(struct loop *loop, struct ns *ns, void (*on_signal)(void *ctx), void *ctx,
-	char *why, size_t why_size);
+struct fs *fs_share(struct loop *loop, struct ns *ns, bool allow_other,
+	void (*on_signal)(void *ctx), void *ctx, char *why, size_t why_size);
 
 struct fs_attach {
 	struct ns_volume *volume;

@@ -52,6 +52,7 @@ struct job {
 
 struct attacher {
 	struct fs *fs;
+	bool allow_other;
 	int base_fd;          /* the detached mount that keeps the superblock */
 	int device_fd;        /* /dev/fuse, the session's */
 	_Atomic dev_t device; /* of the superblock; 0 until the first attachment; any thread */
@@ -71,6 +72,13 @@ struct attacher {
 
 /* ---- the thread ---- */
 
+/* The kernel checks the modes then: what it has cached it would otherwise show to everyone. */
+static bool let_others_in(int context)
+{
+	return !fsconfig(context, FSCONFIG_SET_FLAG, "allow_other", NULL, 0) &&
+	       !fsconfig(context, FSCONFIG_SET_FLAG, "default_permissions", NULL, 0);
+}
+
 /* A mount of the session's superblock with this source, not attached anywhere; -1 and errno. */
 static int superblock_mount(const struct attacher *a, const char *source)
 {
@@ -88,7 +96,7 @@ static int superblock_mount(const struct attacher *a, const char *source)
 		!fsconfig(context, FSCONFIG_SET_STRING, "rootmode", "40000", 0) &&
 		!fsconfig(context, FSCONFIG_SET_STRING, "user_id", user, 0) &&
 		!fsconfig(context, FSCONFIG_SET_STRING, "group_id", group, 0) &&
-		!fsconfig(context, FSCONFIG_SET_FLAG, "allow_other", NULL, 0) &&
+		(!a->allow_other || let_others_in(context)) &&
 		!fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0))
 		fd = fsmount(context, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
 	saved = errno;
@@ -406,11 +414,12 @@ static bool start_thread(struct attacher *a)
 	return true;
 }
 
-struct attacher *attacher_new(struct fs *fs, char *why, size_t why_size)
+struct attacher *attacher_new(struct fs *fs, bool allow_other, char *why, size_t why_size)
 {
 	struct attacher *a = mem_zalloc(sizeof(*a));
 
 	a->fs = fs;
+	a->allow_other = allow_other;
 	a->mountinfo_fd = a->changed.fd = a->base_fd = -1;
 	LIST_INIT(&a->list);
 	STAILQ_INIT(&a->locked.jobs);

@@ -31,15 +31,9 @@ struct fs_req {
 	bool plus;
 	struct node **filled; /* each carries a lookup, once the answer has gone out */
 	size_t filled_count;
-	unsigned need,
-		need2; /* what the caller must be allowed on node and parent2: enum fs_need */
-	char *data;    /* a copy of what a waiting write brought */
+	char *data; /* a copy of what a waiting write brought */
 	struct fs_req *next_free;
 };
-
-/* Permission bits as in access(2), and being the owner. Nothing: the open handle is the permission.
- */
-enum fs_need { FS_NEED_X = 1, FS_NEED_W = 2, FS_NEED_R = 4, FS_NEED_OWNER = 8, FS_NEED_WAY = 16 };
 
 struct attacher;
 
@@ -70,15 +64,12 @@ void fs_start(struct fs_req *r, void (*start)(struct ns_call *call));
 bool fs_fill(struct ns_call *call, const char *name, struct node *node, const struct ns_attr *attr,
 	uint64_t next_offset);
 
-/* fs_access.c: 0, or why the caller may not, when it is on us to decide */
-int fs_permit(const struct fs_req *r);
 /* fs_hub.c: requests about inode 1 when it is a directory of volumes */
 void fs_hub_start(struct fs_req *r, void (*start)(struct ns_call *call));
-int fs_hub_use(const struct fs_req *r);     /* connects the volume: 0, or a positive errno */
-void fs_start_access(struct ns_call *call); /* replies 0: fs_permit has decided */
+int fs_hub_use(const struct fs_req *r); /* connects the volume: 0, or a positive errno */
 
 /* fs_attach.c */
-struct attacher *attacher_new(struct fs *fs, char *why, size_t why_size);
+struct attacher *attacher_new(struct fs *fs, bool allow_other, char *why, size_t why_size);
 void attacher_free(struct attacher *a);           /* after the session */
 int attacher_device_fd(const struct attacher *a); /* the session takes it over */
 /* The volume of that name while its attachment is under way, for the thread `tid` only; or NULL. */

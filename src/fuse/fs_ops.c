@@ -30,7 +30,6 @@ static void fs_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	struct fs_req *r = fs_begin(req, parent, REPLY_ENTRY);
 
 	r->call.name = mem_strdup(name);
-	r->need = FS_NEED_X;
 	fs_start(r, ns_lookup);
 }
 
@@ -64,7 +63,6 @@ static void fs_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
 	struct fs_req *r = fs_begin(req, ino, REPLY_ATTR);
 
 	r->call.file = file_of(fi);
-	r->need = fi ? 0 : FS_NEED_WAY;
 	fs_start(r, ns_getattr);
 }
 
@@ -91,12 +89,6 @@ static void fs_setattr(
 			r->call.flags |= map[i].ns;
 	r->call.st = *st;
 	r->call.file = file_of(fi);
-	if (to_set & (FUSE_SET_ATTR_MODE | FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID))
-		r->need |= FS_NEED_OWNER;
-	if (!fi && (to_set & FUSE_SET_ATTR_SIZE))
-		r->need |= FS_NEED_W;
-	if (!fi && (to_set & (FUSE_SET_ATTR_ATIME | FUSE_SET_ATTR_MTIME)))
-		r->need |= to_set & FUSE_SET_ATTR_MTIME_NOW ? FS_NEED_W : FS_NEED_OWNER;
 	fs_start(r, ns_setattr);
 }
 
@@ -106,7 +98,6 @@ static void fs_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t
 
 	(void)mode; /* the mount's options say what modes are */
 	r->call.name = mem_strdup(name);
-	r->need = FS_NEED_W | FS_NEED_X;
 	fs_start(r, ns_mkdir);
 }
 
@@ -115,7 +106,6 @@ static void fs_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 	struct fs_req *r = fs_begin(req, parent, REPLY_ERR);
 
 	r->call.name = mem_strdup(name);
-	r->need = FS_NEED_W | FS_NEED_X;
 	fs_start(r, ns_unlink);
 }
 
@@ -124,7 +114,6 @@ static void fs_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 	struct fs_req *r = fs_begin(req, parent, REPLY_ERR);
 
 	r->call.name = mem_strdup(name);
-	r->need = FS_NEED_W | FS_NEED_X;
 	fs_start(r, ns_rmdir);
 }
 
@@ -137,7 +126,6 @@ static void fs_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_
 	r->call.parent2 = fs_node(fuse_req_userdata(req), newparent);
 	r->call.name2 = mem_strdup(newname);
 	r->call.flags = flags;
-	r->need = r->need2 = FS_NEED_W | FS_NEED_X;
 	fs_start(r, ns_rename);
 }
 
@@ -167,24 +155,12 @@ static void fs_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t
 	fuse_reply_err(req, EPERM);
 }
 
-static unsigned open_need(int flags)
-{
-	unsigned need = flags & O_TRUNC ? FS_NEED_W : 0;
-
-	if ((flags & O_ACCMODE) != O_WRONLY)
-		need |= FS_NEED_R;
-	if ((flags & O_ACCMODE) != O_RDONLY)
-		need |= FS_NEED_W;
-	return need;
-}
-
 static void fs_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct fs_req *r = fs_begin(req, ino, REPLY_OPEN);
 
 	r->fi = *fi;
 	r->call.flags = (unsigned)fi->flags;
-	r->need = open_need(fi->flags);
 	fs_start(r, ns_open);
 }
 
@@ -197,7 +173,6 @@ static void fs_create(
 	r->fi = *fi;
 	r->call.flags = (unsigned)fi->flags;
 	r->call.name = mem_strdup(name);
-	r->need = FS_NEED_W | FS_NEED_X;
 	fs_start(r, ns_create);
 }
 
@@ -253,7 +228,6 @@ static void fs_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
 	struct fs_req *r = fs_begin(req, ino, REPLY_OPENDIR);
 
 	r->fi = *fi;
-	r->need = FS_NEED_R;
 	fs_start(r, ns_opendir);
 }
 
@@ -300,21 +274,6 @@ static void fs_fsyncdir(fuse_req_t req, fuse_ino_t ino, int datasync, struct fus
 	(void)datasync;
 	(void)fi;
 	fs_start(fs_begin(req, ino, REPLY_ERR), ns_fsyncdir);
-}
-
-/* access(2) and chdir(2), where the kernel does not decide itself. */
-static void fs_access(fuse_req_t req, fuse_ino_t ino, int mask)
-{
-	const struct fs *fs = fuse_req_userdata(req);
-	struct fs_req *r;
-
-	if (!fs->attacher) {
-		fuse_reply_err(req, ENOSYS); /* no need to ask again */
-		return;
-	}
-	r = fs_begin(req, ino, REPLY_ERR);
-	r->need = FS_NEED_WAY | ((unsigned)mask & (FS_NEED_R | FS_NEED_W | FS_NEED_X));
-	fs_start(r, fs_start_access);
 }
 
 /* A bucket has no size of its own: the numbers only have to be large and constant. */
@@ -378,7 +337,6 @@ const struct fuse_lowlevel_ops fs_ops = {
 	.readdirplus = fs_readdirplus,
 	.releasedir = fs_releasedir,
 	.fsyncdir = fs_fsyncdir,
-	.access = fs_access,
 	.statfs = fs_statfs,
 	.copy_file_range = fs_copy_file_range,
 };

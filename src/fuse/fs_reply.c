@@ -156,10 +156,8 @@ static void interrupted(fuse_req_t req, void *data)
 void fs_start(struct fs_req *r, void (*start)(struct ns_call *call))
 {
 	bool answered = false;
-	int errnum = fs_permit(r);
+	int errnum = start != ns_getattr ? fs_hub_use(r) : 0;
 
-	if (!errnum && start != ns_getattr)
-		errnum = fs_hub_use(r);
 	r->answered = &answered;
 	if (errnum)
 		r->call.reply(&r->call, errnum);

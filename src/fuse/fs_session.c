@@ -156,8 +156,8 @@ struct fs *fs_mount(struct loop *loop, struct ns *ns, struct ns_volume *volume,
 	return fs;
 }
 
-struct fs *fs_share(struct loop *loop, struct ns *ns, void (*on_signal)(void *ctx), void *ctx,
-	char *why, size_t why_size)
+struct fs *fs_share(struct loop *loop, struct ns *ns, bool allow_other,
+	void (*on_signal)(void *ctx), void *ctx, char *why, size_t why_size)
 {
 	struct fs_config config = {.source = "s3bulkfs"};
 	struct fs *fs = mem_zalloc(sizeof(*fs));
@@ -168,7 +168,7 @@ struct fs *fs_share(struct loop *loop, struct ns *ns, void (*on_signal)(void *ct
 	fs->on_signal = on_signal;
 	fs->signal_ctx = ctx;
 	fs->signals.fd = -1;
-	fs->attacher = attacher_new(fs, why, why_size);
+	fs->attacher = attacher_new(fs, allow_other, why, why_size);
 	fs->session = fs->attacher ? session_new(fs, &config) : NULL;
 	if (!fs->session) {
 		if (fs->attacher)

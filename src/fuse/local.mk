@@ -2,7 +2,6 @@ noinst_LIBRARIES += src/fuse/libfs.a
 src_fuse_libfs_a_CPPFLAGS = $(AM_CPPFLAGS) $(FUSE_CFLAGS)
 src_fuse_libfs_a_SOURCES = \
 	src/fuse/fs.h src/fuse/fs_int.h \
-	src/fuse/fs_access.c \
 	src/fuse/fs_attach.c \
 	src/fuse/fs_hub.c \
 	src/fuse/fs_notify.c \

@@ -3,7 +3,6 @@ src_ns_libns_a_SOURCES = \
 	src/ns/ns.c src/ns/ns.h src/ns/ns_int.h \
 	src/ns/ns_accept.c \
 	src/ns/ns_ahead.c \
-	src/ns/ns_access.c \
 	src/ns/ns_cmd.c \
 	src/ns/ns_content.c \
 	src/ns/ns_copy.c \

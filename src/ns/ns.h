@@ -88,8 +88,6 @@ struct ns_config {
 	mode_t file_mode, dir_mode; /* permission bits */
 	double metadata_ttl_s;
 	bool read_only;
-	bool check_access;   /* the kernel lets everyone in and checks no mode: ns_permit decides */
-	bool allow_other;    /* with check_access: others than root are let in at all */
 	bool commit_close;   /* -o commit=close: every call strict */
 	uint64_t part_bytes; /* of uploads; 0: 8 MiB */
 	uint64_t write_memory_bytes; /* of data waiting to be uploaded; 0: 64 MiB */
@@ -146,20 +144,6 @@ void ns_interrupt(struct ns_call *call);
 void ns_on_stale(struct ns *ns,
 	void (*stale)(void *ctx, struct node *parent, const char *name, struct node *node),
 	void *ctx);
-
-/* -- who may do what: ns_access.c -- */
-struct ns_who {
-	uid_t uid;
-	gid_t gid;
-	bool (*has_group)(void *ctx, gid_t gid); /* a supplementary group */
-	void *ctx;
-};
-/*
- * 0, or the positive errno with which the caller is refused: `mask` (as access(2)) of the node
- * itself, search of every directory above it, and, with `owner`, being its owner. For callers but
- * root.
- */
-int ns_permit(const struct node *node, const struct ns_who *who, unsigned mask, bool owner);
 
 /* -- names and attributes: ns_lookup.c -- Reply with `result` (a lookup reference) and `attr`. */
 void ns_lookup(struct ns_call *call);      /* node, name */

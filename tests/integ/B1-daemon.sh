@@ -155,34 +155,68 @@ test_secrets() {
 	assert_eq 700 "$(stat -c %a /run/s3bulkfs)" "mode of the directory"
 }
 
+# Without allow_other nobody but root gets in, not even to what the kernel has in memory.
 test_others_are_kept_out() {
-	local way
-	two_mounts "" allow_other
+	local way path
+	two_mounts
+	assert_eq 1 "$(daemons | wc -l)" "daemons"
 	chmod 755 "$WORK"
-	# b lets others in, as its modes say; a does not, whatever they say.
-	assert_eq 3 "$(as_user ls "$WORK/b/e" | wc -l)" "files in b"
-	assert_eq 10 "$(as_user cat "$WORK/b/e/f000001" | wc -c)" "bytes"
-	assert_fails 'Permission denied' as_user touch "$WORK/b/e/new"
-	assert_fails 'Permission denied' as_user rm -f "$WORK/b/e/f000001"
+	ls -lR "$WORK/a" "$WORK/b" >/dev/null
+	for path in a a/d a/d/f000001 b/e/f000001; do
+		assert_fails 'Permission denied' as_user stat "$WORK/$path"
+	done
 	assert_fails 'Permission denied' as_user ls "$WORK/a"
 	assert_fails 'Permission denied' as_user cat "$WORK/a/d/f000001"
 	assert_fails 'Permission denied' as_user touch "$WORK/a/new"
 	assert_fails 'Permission denied' as_user mkdir "$WORK/a/new"
 	assert_fails 'Permission denied' as_user bash -c "cd $WORK/a"
-	# From within b there is no way to a: ".." is the directory of the mount point.
-	assert_eq "$(ls "$WORK")" "$(as_user bash -c "cd $WORK/b/e && ls ../..")" "above b"
 	for way in "/proc/$DAEMON/root$WORK/a" "/proc/$DAEMON/cwd$WORK/a/d"; do
 		assert_fails 'Permission denied' as_user ls "$way"
 	done
 	assert_fails 'Permission denied' as_user ls "/proc/$DAEMON/fd"
-	# With modes that keep others out, allow_other does not help.
-	umount "$WORK/b"
-	mount_shared "$BUCKET:/p" b allow_other,umask=077
-	assert_fails 'Permission denied' as_user ls "$WORK/b/e"
+}
+
+# With allow_other the modes decide, those of each mount for its own files.
+test_others_as_the_modes_say() {
+	start_server
+	put_objects d 5 10
+	put_objects p/e 3 10
+	chmod 755 "$WORK"
+	mount_shared "$BUCKET" closed
+	mount_shared "$BUCKET" a "allow_other,uid=1,umask=077"
+	mount_shared "$BUCKET:/p" b allow_other
+	assert_eq 2 "$(daemons | wc -l)" "daemons: one for those who let others in"
+	ls -lR "$WORK/closed" "$WORK/a" "$WORK/b" >/dev/null
+	assert_eq 3 "$(as_user ls "$WORK/b/e" | wc -l)" "files in b"
+	assert_eq 10 "$(as_user cat "$WORK/b/e/f000001" | wc -c)" "bytes"
+	assert_fails 'Permission denied' as_user touch "$WORK/b/e/new"
+	assert_fails 'Permission denied' as_user rm -f "$WORK/b/e/f000001"
+	assert_fails 'Permission denied' as_user stat "$WORK/closed/d"
+	# Not even to what root has looked at a moment ago.
+	assert_fails 'Permission denied' as_user stat "$WORK/a/d/f000001"
+	assert_fails 'Permission denied' as_user ls "$WORK/a"
+	assert_fails 'not permitted|Permission denied' as_user chmod 777 "$WORK/a"
+	# From within b there is no way to a: ".." is the directory of the mount point.
+	assert_eq "$(ls "$WORK")" "$(as_user bash -c "cd $WORK/b/e && ls ../..")" "above b"
 	umount "$WORK/b"
 	mount_shared "$BUCKET:/p" b "allow_other,uid=$USER_ID,umask=077"
 	as_user touch "$WORK/b/e/new"
 	as_user rm "$WORK/b/e/new"
+	assert_fails 'not permitted' as_user chown 0 "$WORK/b/e/f000001"
+}
+
+# Copies between two mounts that let others in are server-side, too.
+test_copy_between_those_for_others() {
+	need s3d
+	start_server
+	put_objects d 50 10
+	mount_shared "$BUCKET" a allow_other
+	mount_shared "$BUCKET:/p" b allow_other
+	stats_reset
+	cp -r "$WORK/a/d" "$WORK/b/f"
+	assert_eq "50 0 0" "$(stat_get CopyObject) $(stat_get GetObject) $(stat_get PutObject)" \
+		"CopyObject, GetObject, PutObject"
+	same_objects d p/f
 }
 
 run_tests "$@"
