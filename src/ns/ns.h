@@ -88,8 +88,8 @@ struct ns_config {
 	mode_t file_mode, dir_mode; /* permission bits */
 	double metadata_ttl_s;
 	bool read_only;
-	bool commit_close;   /* -o commit=close: every call strict */
-	uint64_t part_bytes; /* of uploads; 0: 8 MiB */
+	bool commit_close;           /* -o commit=close: every call strict */
+	uint64_t part_bytes;         /* of uploads; 0: 8 MiB */
 	uint64_t write_memory_bytes; /* of data waiting to be uploaded; 0: 64 MiB */
 	uint64_t read_memory_bytes;  /* of readahead; 0: 64 MiB */
 	size_t rename_limit;   /* objects of a directory that is renamed in one go; 0: 10,000 */
