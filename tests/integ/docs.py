@@ -1,10 +1,11 @@
 #!/usr/bin/python3
 """docs.py FILE MOUNTPOINT: runs the examples of a Markdown file and compares what they print.
 
-An example is a fenced block of the language `console`: lines that begin with `$ ` are run by bash,
-what follows must be printed (both outputs; `...` stands for anything within a line), `[exit code N]`
-ends the output of a command that fails. /mnt/s3 stands for the mount point. Words behind the
-language: `refuse=copy:KEY` and `refuse=delete:KEY` make the test server refuse that key from then on.
+An example is a fenced block of the language `console`: lines that begin with `$ ` are run by
+bash, what follows must be printed (both outputs; `...` stands for anything within a line),
+`[exit code N]` ends the output of a command that fails. /mnt/s3 stands for the mount point. Words
+behind the language: `refuse=copy:KEY` and `refuse=delete:KEY` make the test server refuse that
+key from then on.
 """
 import json
 import os
