@@ -23,7 +23,8 @@ static bool walk_passes(const struct node *n, const struct ns_call *c)
 	const struct ns *ns = n->volume->ns;
 	pid_t tgid;
 
-	if (!n->parent || !walk_recognised(ns, c))
+	/* What chmod has set is to be remembered: the kernel is not told to forget it. */
+	if (!n->parent || !walk_recognised(ns, c) || walk_is_change(walk_known(ns, c)))
 		return false;
 	tgid = walk_tgid(ns, c);
 	return (n->kind == NODE_DIR && n->u.dir->snapshot_tgid == tgid) ||

@@ -43,5 +43,8 @@ bool walk_holds_change(struct walk *w, struct ns_call *c, void (*resume)(struct 
 	/* chown passes over what "is not supported". */
 	if (c->errnum == EOPNOTSUPP)
 		c->errnum = EIO;
+	/* What has failed need not be this one, of which the kernel believes it now. */
+	if (c->errnum && w->ns->stale && c->node->parent && c->node->live)
+		w->ns->stale(w->ns->stale_ctx, c->node->parent, c->node->name, c->node);
 	return false;
 }

@@ -57,7 +57,7 @@ void walk_note_root(struct walk *w, struct node *n)
 {
 	const struct node *up = n->parent;
 
-	if (!up || up->u.dir->snapshot_tgid == w->tgid)
+	if (!up || up->u.dir->snapshot_tgid == w->tgid || w->kind == COMMAND_CHANGE)
 		return;
 	w->roots = mem_resize(w->roots, w->root_count + 1, sizeof(*w->roots));
 	w->roots[w->root_count++] = node_ref(n);
