@@ -11,6 +11,7 @@ begin() {
 	put_objects d/a 100 10
 	put_objects d/z 20 10
 	mount_fs "$BUCKET" allow_other,uid=$USER_ID,gid=$USER_ID
+	ls "$MNT/d" >/dev/null # so that a comes before z, whatever is looked at next
 }
 
 # at_tty ANSWER COMMAND...: as the user, at a terminal of its own; each question gets the answer.
