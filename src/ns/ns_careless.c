@@ -65,15 +65,28 @@ void careless_copy(struct ns_call *c, struct node *from, const struct etag *etag
 	accept_op(a, walk_known(to->volume->ns, c), c, then);
 }
 
+/* What the caller has opened last to read from, of ours; or NULL. */
+static struct node *source_of(const struct ns_call *c)
+{
+	const struct ns_file_handle *h;
+
+	LIST_FOREACH(h, &c->node->volume->ns->file_handles, link)
+	if (h->tid == c->tid && h->reads && !h->writes)
+		return h->node;
+	return NULL;
+}
+
 bool careless_setattr(struct ns_call *c, void (*then)(struct ns_call *))
 {
-	struct walk *w = walk_known(c->node->volume->ns, c);
 	struct content *ct = c->node->kind == NODE_FILE ? c->node->u.content : NULL;
-	struct node *from = walk_is_careless(w) ? walk_source(w) : NULL;
+	struct node *from;
 
 	/* The kernel does not say that it was fchmod, and of which descriptor. */
-	if (!from || from->size_bytes || !ct || !ct->writers || !ct->dirty || ct->flushing ||
-		ct->size_bytes || !c->node->live ||
+	if (!ct || !ct->writers || !ct->dirty || ct->flushing || ct->size_bytes ||
+		!c->node->live || !walk_is_careless(walk_known(c->node->volume->ns, c)))
+		return false;
+	from = source_of(c);
+	if (!from || from->size_bytes || from->pending ||
 		!volume_copies_from(c->node->volume, from->volume))
 		return false;
 	careless_copy(c, from, &from->etag, c->node, then);
@@ -116,7 +129,7 @@ bool careless_create(struct ns_call *c, struct node *n)
 	struct accepted *a;
 	struct bytes *run;
 
-	if (!walk_is_careless(w) || walk_is_remove(w) || walk_source(w))
+	if (!walk_is_careless(w) || walk_is_remove(w) || source_of(c))
 		return false;
 	a = accepted_new(n, BULK_PUT, "upload");
 	run = mem_zalloc(sizeof(*run));

@@ -67,7 +67,7 @@ static void open_go(struct ns_call *c)
 		c->reply(c, ENOENT);
 		return;
 	}
-	if ((walk_is_copy(w) || walk_is_careless(w)) && (c->flags & O_ACCMODE) == O_RDONLY)
+	if (walk_is_copy(w) && (c->flags & O_ACCMODE) == O_RDONLY)
 		walk_opened(w, n);
 	handle_new(c, n);
 	if (truncates && (n->size_bytes || !n->u.content->dirty))
