@@ -65,17 +65,6 @@ void careless_copy(struct ns_call *c, struct node *from, const struct etag *etag
 	accept_op(a, walk_known(to->volume->ns, c), c, then);
 }
 
-/* What the caller has opened last to read from, of ours; or NULL. */
-static struct node *source_of(const struct ns_call *c)
-{
-	const struct ns_file_handle *h;
-
-	LIST_FOREACH(h, &c->node->volume->ns->file_handles, link)
-	if (h->tid == c->tid && h->reads && !h->writes)
-		return h->node;
-	return NULL;
-}
-
 bool careless_setattr(struct ns_call *c, void (*then)(struct ns_call *))
 {
 	struct content *ct = c->node->kind == NODE_FILE ? c->node->u.content : NULL;
@@ -85,7 +74,7 @@ bool careless_setattr(struct ns_call *c, void (*then)(struct ns_call *))
 	if (!ct || !ct->writers || !ct->dirty || ct->flushing || ct->size_bytes ||
 		!c->node->live || !walk_is_careless(walk_known(c->node->volume->ns, c)))
 		return false;
-	from = source_of(c);
+	from = file_opened_by(c->node->volume->ns, c->tid);
 	if (!from || from->size_bytes || from->pending ||
 		!volume_copies_from(c->node->volume, from->volume))
 		return false;
@@ -129,7 +118,8 @@ bool careless_create(struct ns_call *c, struct node *n)
 	struct accepted *a;
 	struct bytes *run;
 
-	if (!walk_is_careless(w) || walk_is_remove(w) || source_of(c))
+	if (!walk_is_careless(w) || walk_is_remove(w) ||
+		file_opened_by(n->volume->ns, c->tid))
 		return false;
 	a = accepted_new(n, BULK_PUT, "upload");
 	run = mem_zalloc(sizeof(*run));

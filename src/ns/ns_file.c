@@ -122,6 +122,16 @@ void file_handles_free(struct ns *ns)
 		ns_release(LIST_FIRST(&ns->file_handles));
 }
 
+struct node *file_opened_by(const struct ns *ns, pid_t tid)
+{
+	const struct ns_file_handle *h;
+
+	LIST_FOREACH(h, &ns->file_handles, link)
+	if (h->tid == tid && h->reads && !h->writes)
+		return h->node;
+	return NULL;
+}
+
 bool file_handles_of(const struct ns_volume *v)
 {
 	const struct ns_file_handle *h;

@@ -426,5 +426,7 @@ void dir_handles_free(struct ns *ns);
 void file_handles_free(struct ns *ns);
 bool dir_handles_of(const struct ns_volume *v); /* is one open? */
 bool file_handles_of(const struct ns_volume *v);
+/* What the thread has opened last, to read only, and still has open; or NULL. */
+struct node *file_opened_by(const struct ns *ns, pid_t tid);
 
 #endif

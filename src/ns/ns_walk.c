@@ -148,6 +148,15 @@ static void set_command(
 	w->asks = w->kind == COMMAND_REMOVE && !cmd->force && c->uid && process_may_ask(c->tid);
 }
 
+/* What it had opened before it was recognised: that may be what is copied last, and first. */
+static void find_source(struct walk *w, const struct ns_call *c)
+{
+	struct node *n = file_opened_by(w->ns, c->tid);
+
+	if (n)
+		walk_opened(w, n);
+}
+
 static struct walk *walk_new(struct ns_volume *v, const struct ns_call *c,
 	const struct command *cmd, const char *exe, char *last)
 {
@@ -171,6 +180,7 @@ static struct walk *walk_new(struct ns_volume *v, const struct ns_call *c,
 		free(w);
 		return NULL;
 	}
+	find_source(w, c);
 	w->id = ++v->ns->walk_id;
 	w->rate_ms = clk_mono_ms();
 	HASH_ADD(hh, v->ns->walks, tgid, sizeof(pid_t), w);
