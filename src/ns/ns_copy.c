@@ -217,7 +217,10 @@ static void take_range(struct ns_call *c, struct node *from, struct node *to)
 /* To who does not look at what close says the range that completes the file is the file's copy. */
 static bool copies_now(const struct ns_call *c, const struct node *from, const struct node *to)
 {
-	return c->offset + c->size >= from->size_bytes && walk_is_careless(walk_of(to->volume, c));
+	uint64_t left = from->size_bytes - c->offset;
+
+	return left <= c->size && left <= COPY_REPLY_MAX &&
+	       walk_is_careless(walk_of(to->volume, c));
 }
 
 static void copy_now(struct ns_call *c, struct node *from, struct node *to)
