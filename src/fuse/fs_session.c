@@ -1,6 +1,7 @@
 /* The session: mount, requests as a source of the core loop, signals, unmount. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fuse.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +16,30 @@
 
 /* Requests taken in one round, before completions have their turn. */
 #define REQUESTS_A_ROUND 16
+#define COPY_FILE_RANGE_64 53 /* FUSE_COPY_FILE_RANGE_64, which older headers do not have */
+
+/*
+ * Linux 6.18 tries an operation with a longer answer before FUSE_COPY_FILE_RANGE. libfuse does not
+ * know it, and when two callers are told so at the same time, the kernel never copies in this mount
+ * again (fs/fuse/file.c, __fuse_copy_file_range: the second ENOSYS is taken for the older one's). The
+ * request is the same; the answer's 32 bits and their padding are the 64 bits that are wanted.
+ */
+static void as_libfuse_knows_it(struct fuse_buf *buf)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	struct fuse_in_header head;
+
+	if ((buf->flags & FUSE_BUF_IS_FD) || buf->size < sizeof(head))
+		return;
+	memcpy(&head, buf->mem, sizeof(head));
+	if (head.opcode != COPY_FILE_RANGE_64)
+		return;
+	head.opcode = FUSE_COPY_FILE_RANGE;
+	memcpy(buf->mem, &head, sizeof(head));
+#else
+	(void)buf;
+#endif
+}
 
 static bool poll_requests(void *ctx)
 {
@@ -27,6 +52,7 @@ static bool poll_requests(void *ctx)
 			continue;
 		if (n <= 0)
 			break;
+		as_libfuse_knows_it(&fs->buf);
 		fuse_session_process_buf(fs->session, &fs->buf);
 	}
 	if (fuse_session_exited(fs->session)) {

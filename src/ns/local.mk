@@ -3,6 +3,7 @@ src_ns_libns_a_SOURCES = \
 	src/ns/ns.c src/ns/ns.h src/ns/ns_int.h \
 	src/ns/ns_accept.c \
 	src/ns/ns_ahead.c \
+	src/ns/ns_careless.c \
 	src/ns/ns_cmd.c \
 	src/ns/ns_content.c \
 	src/ns/ns_copy.c \
@@ -14,12 +15,13 @@ src_ns_libns_a_SOURCES = \
 	src/ns/ns_ledger.c src/ns/ns_ledger.h \
 	src/ns/ns_list.c src/ns/ns_list.h \
 	src/ns/ns_lookup.c \
+	src/ns/ns_maker.c \
 	src/ns/ns_merge.c \
 	src/ns/ns_meta.c \
 	src/ns/ns_name.c \
 	src/ns/ns_node.c \
 	src/ns/ns_probe.c \
-	src/ns/ns_proc.c \
+	src/ns/ns_proc.c src/ns/ns_proc.h \
 	src/ns/ns_procstat.c \
 	src/ns/ns_ranges.c src/ns/ns_ranges.h \
 	src/ns/ns_read.c \
@@ -29,7 +31,9 @@ src_ns_libns_a_SOURCES = \
 	src/ns/ns_split.c \
 	src/ns/ns_status.c \
 	src/ns/ns_upload.c \
-	src/ns/ns_walk.c src/ns/ns_walk.h \
+	src/ns/ns_walk.c src/ns/ns_walk.h src/ns/ns_walk_int.h \
+	src/ns/ns_walk_ask.c \
+	src/ns/ns_walk_change.c \
 	src/ns/ns_walk_dirs.c \
 	src/ns/ns_walk_end.c \
 	src/ns/ns_walk_status.c \

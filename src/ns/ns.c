@@ -203,6 +203,7 @@ void ns_free(struct ns *ns)
 	file_handles_free(ns);
 	dir_handles_free(ns);
 	members_free(ns);
+	makers_free(ns);
 	while (ns->volumes)
 		ns_volume_free(ns->volumes);
 	for (i = 0; i < CLASSES_MAX; i++)

@@ -13,7 +13,9 @@ struct command_rule {
 	const char *const *longs;     /* long options without an argument */
 	const char *const *longs_arg; /* those with one: where things go */
 	const char *const *longs_eq;  /* those with one behind '=' only */
+	size_t first;                 /* operands before the first name: a mode, an owner */
 	bool last_is_target;          /* the last operand is where things go, unless -t named it */
+	bool dirs_first;
 };
 
 static const char *const cp_longs[] = {"--recursive", "--force", "--verbose", "--no-dereference",
@@ -25,16 +27,23 @@ static const char *const mv_longs[] = {
 	"--force", "--verbose", "--no-target-directory", "--strip-trailing-slashes", NULL};
 static const char *const rm_longs[] = {
 	"--recursive", "--force", "--verbose", "--dir", "--preserve-root", NULL};
+static const char *const ch_longs[] = {"--recursive", "--changes", "--quiet", "--silent",
+	"--verbose", "--preserve-root", "--no-preserve-root", "--no-dereference", NULL};
 static const char *const none[] = {NULL};
 
 static const struct command_rule rules[] = {
-	{"cp", COMMAND_COPY, "rRfvPdTHLap", "t", cp_longs, cp_longs_arg, cp_longs_eq, true},
-	{"mv", COMMAND_MOVE, "fvT", "t", mv_longs, cp_longs_arg, none, true},
-	{"rm", COMMAND_REMOVE, "rRfvd", "", rm_longs, none, none, false},
+	{"cp", COMMAND_COPY, "rRfvPdTHLap", "t", cp_longs, cp_longs_arg, cp_longs_eq, 0, true,
+		false},
+	{"mv", COMMAND_MOVE, "fvT", "t", mv_longs, cp_longs_arg, none, 0, true, false},
+	{"rm", COMMAND_REMOVE, "rRfvd", "", rm_longs, none, none, 0, false, false},
+	{"chmod", COMMAND_CHANGE, "Rcfv", "", ch_longs, none, none, 1, false, true},
+	{"chown", COMMAND_CHANGE, "RcfvhP", "", ch_longs, none, none, 1, false, false},
+	{"chgrp", COMMAND_CHANGE, "RcfvhP", "", ch_longs, none, none, 1, false, false},
 };
 
 /* Where the distributions keep them: another program of that name may do anything. */
-static const char *const folders[] = {"/bin/", "/usr/bin/", "/usr/local/bin/", NULL};
+static const char *const folders[] = {
+	"/bin/", "/usr/bin/", "/usr/local/bin/", "/usr/lib/cargo/bin/coreutils/", NULL};
 
 /* The program's name when it is in one of the folders; else NULL. */
 static const char *program_of(const char *exe)
@@ -52,24 +61,36 @@ static const struct command_rule *find_rule(const char *program)
 {
 	size_t i;
 
+	/* Beside another maker's programs GNU's are called gnucp, gnumv, ... */
+	if (!strncmp(program, "gnu", 3))
+		program += 3;
 	for (i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
 		if (!strcmp(program, rules[i].name))
 			return &rules[i];
 	return NULL;
 }
 
-/*
- * busybox names its applet in argv[0], or, called by its own name, in argv[1]. Only its rm is a
- * walk: its cp moves the data itself. Returns how many words to pass over, or -1.
- */
-static int busybox_skip(size_t argc, char *const *argv)
+bool command_may_be(const char *exe)
 {
-	const char *name = argc ? strrchr(argv[0], '/') : NULL;
+	const char *program = program_of(exe);
 
-	name = name ? name + 1 : argc ? argv[0] : "";
-	if (!strcmp(name, "rm"))
-		return 0;
-	return !strcmp(name, "busybox") && argc > 1 && !strcmp(argv[1], "rm") ? 1 : -1;
+	return program && (find_rule(program) || !strcmp(program, "find") ||
+				  !strcmp(program, "busybox") || !strcmp(program, "coreutils"));
+}
+
+/*
+ * A file that holds many programs (`multi`: its name) is told which one in argv[0] or, called by
+ * its own name, in argv[1]. Returns the program's name, or NULL; *skip: words to pass over.
+ */
+static const char *which_program(const char *multi, size_t argc, char *const *argv, size_t *skip)
+{
+	const char *slash = argc ? strrchr(argv[0], '/') : NULL;
+	const char *name = slash ? slash + 1 : argc ? argv[0] : "";
+
+	*skip = !strcmp(name, multi);
+	if (!*skip)
+		return name;
+	return argc > 1 ? argv[1] : NULL;
 }
 
 /*
@@ -88,7 +109,11 @@ static struct command find_command(size_t argc, char *const *argv)
 	if (n && argv[i - 1][n - 1] == '.' &&
 		(n == 1 || argv[i - 1][n - 2] == '/' || argv[i - 1][n - 2] == '.'))
 		return (struct command){0};
-	return (struct command){.kind = COMMAND_REMOVE, .last = argv[i - 1], .count = i - 1};
+	return (struct command){.kind = COMMAND_REMOVE,
+		.last = argv[i - 1],
+		.count = i - 1,
+		.recursive = true,
+		.force = true};
 }
 
 static bool in_list(const char *const *list, const char *word, size_t len)
@@ -103,7 +128,7 @@ struct scan {
 	const struct command_rule *rule;
 	size_t argc, at;
 	char *const *argv;
-	bool has_target;
+	bool has_target, recursive, force;
 };
 
 /* One long option; false: not understood. */
@@ -119,6 +144,8 @@ static bool scan_long(struct scan *s, const char *word)
 		s->has_target = true;
 		return true;
 	}
+	s->recursive |= !strcmp(word, "--recursive");
+	s->force |= !strcmp(word, "--force");
 	if (in_list(s->rule->longs, word, strlen(word)))
 		return true;
 	if (!in_list(s->rule->longs_arg, word, strlen(word)) || s->at + 1 >= s->argc)
@@ -132,6 +159,8 @@ static bool scan_long(struct scan *s, const char *word)
 static bool scan_short(struct scan *s, const char *word)
 {
 	for (word++; *word; word++) {
+		s->recursive |= *word == 'r' || *word == 'R';
+		s->force |= *word == 'f';
 		if (strchr(s->rule->flags, *word))
 			continue;
 		if (!strchr(s->rule->flags_arg, *word))
@@ -144,37 +173,22 @@ static bool scan_short(struct scan *s, const char *word)
 	return true;
 }
 
-struct command command_parse(const char *exe, size_t argc, char *const *argv)
+static struct command scan_words(struct scan *s)
 {
-	const char *program = program_of(exe);
-	struct scan s = {.argc = argc, .argv = argv};
 	const char *last = NULL, *before = NULL;
 	bool options = true;
 	size_t operands = 0;
 
-	if (!program || argc < 2)
-		return (struct command){0};
-	if (!strcmp(program, "find"))
-		return find_command(argc, argv);
-	if (!strcmp(program, "busybox")) {
-		int skip = busybox_skip(argc, argv);
-
-		return skip < 0 ? (struct command){0}
-				: command_parse("/bin/rm", argc - (size_t)skip, argv + skip);
-	}
-	s.rule = find_rule(program);
-	if (!s.rule)
-		return (struct command){0};
-	for (s.at = 1; s.at < argc; s.at++) {
-		const char *word = argv[s.at];
+	for (s->at = 1; s->at < s->argc; s->at++) {
+		const char *word = s->argv[s->at];
 
 		if (options && !strcmp(word, "--")) {
 			options = false;
 		} else if (options && word[0] == '-' && word[1] == '-') {
-			if (!scan_long(&s, word))
+			if (!scan_long(s, word))
 				return (struct command){0};
 		} else if (options && word[0] == '-' && word[1]) {
-			if (!scan_short(&s, word))
+			if (!scan_short(s, word))
 				return (struct command){0};
 		} else {
 			before = last;
@@ -182,11 +196,57 @@ struct command command_parse(const char *exe, size_t argc, char *const *argv)
 			operands++;
 		}
 	}
-	if (s.rule->last_is_target && !s.has_target) {
+	if (s->rule->last_is_target && !s->has_target) {
 		last = before;
 		operands = operands ? operands - 1 : 0;
 	}
-	if (!last || !operands)
+	if (!last || operands <= s->rule->first)
 		return (struct command){0};
-	return (struct command){.kind = s.rule->kind, .last = last, .count = operands};
+	return (struct command){.kind = s->rule->kind,
+		.last = last,
+		.count = operands - s->rule->first,
+		.recursive = s->recursive,
+		.dirs_first = s->rule->dirs_first,
+		.force = s->force};
+}
+
+/*
+ * The Rust rewrite of coreutils. Its cp and mv do not look at what close(2) says, and pass over a
+ * directory that cannot be read without a word in the exit code: they have no certain end, and are
+ * strict. Its rm says nothing when the last argument cannot be reached (ns_walk_end.c sees to it).
+ */
+static struct command uutils_command(const struct command_rule *rule, struct scan *s)
+{
+	struct command cmd;
+
+	if (rule->kind == COMMAND_COPY || rule->kind == COMMAND_MOVE)
+		return (struct command){.kind = COMMAND_STRICT, .careless = true};
+	cmd = rule->kind == COMMAND_REMOVE ? scan_words(s) : (struct command){0};
+	cmd.careless = true;
+	return cmd;
+}
+
+struct command command_parse(const char *exe, enum maker maker, size_t argc, char *const *argv)
+{
+	const char *program = program_of(exe);
+	struct scan s = {0};
+	size_t skip = 0;
+
+	if (program && (!strcmp(program, "busybox") || !strcmp(program, "coreutils")))
+		program = which_program(program, argc, argv, &skip);
+	if (!program || argc < 2)
+		return (struct command){0};
+	if (maker == MAKER_GNU && !strcmp(program, "find"))
+		return find_command(argc, argv);
+	s.rule = find_rule(program);
+	s.argc = argc - skip;
+	s.argv = argv + skip;
+	if (!s.rule)
+		return (struct command){0};
+	if (maker == MAKER_UUTILS)
+		return uutils_command(s.rule, &s);
+	/* Of busybox's only rm is a walk: its cp moves the data itself. */
+	if (maker == MAKER_GNU || (maker == MAKER_BUSYBOX && s.rule->kind == COMMAND_REMOVE))
+		return scan_words(&s);
+	return (struct command){0};
 }

@@ -15,8 +15,9 @@ struct ns_dir_handle {
 	LIST_ENTRY(ns_dir_handle) link;
 	uint64_t last_ino; /* of the entries handed out */
 	char *last_name;
-	bool listed; /* the listing that this handle is about has begun */
-	bool told;   /* the walk knows that it was read to its end */
+	bool listed;     /* the listing that this handle is about has begun */
+	bool told;       /* the walk knows that it was read to its end */
+	uint64_t visits; /* walk_visits when entries were last handed out */
 };
 
 /* Cookies: 1 is behind ".", 2 behind "..", then inode number + 2. */
@@ -47,8 +48,10 @@ void ns_opendir(struct ns_call *c)
 	if (!n->unsent)
 		dir_read(n, walk_tgid(n->volume->ns, c),
 			dir_is_fresh(n, walk_is_run(w) ? &nobody : c));
-	if (w)
+	if (w) {
 		walk_note_root(w, n);
+		walk_opened_dir(w, n);
+	}
 	d->snapshot_tgid = w ? walk_tgid(n->volume->ns, c) : c->tid;
 	d->snapshot_ms = clk_mono_ms();
 	c->dir = h;
@@ -121,14 +124,26 @@ struct readdir_work {
 	bool plus;
 };
 
-/* Hands out what is there; false when the buffer was full before the end. */
-static bool fill_kids(struct ns_call *c, const struct readdir_work *r, size_t *count)
+/* It was handed out, to a walk or (NULL) to somebody else. */
+static void note_filled(struct ns_dir_handle *h, const struct walk *w, const struct node *n)
+{
+	h->last_ino = n->ino;
+	h->visits = walk_visits(w);
+	free(h->last_name);
+	h->last_name = mem_strdup(n->name);
+}
+
+/* Hands out what is there; false when the buffer was full before the end, or at a name that
+ * walk_shows has to see first, which is in *asks then. */
+static bool fill_kids(struct ns_call *c, const struct walk *w, const struct readdir_work *r,
+	size_t *count, struct node **asks)
 {
 	struct dir *d = c->node->u.dir;
 	size_t i = kids_after(d, c->offset <= COOKIE_DOTDOT ? 0 : c->offset - 2);
 	const struct node *last = NULL;
 	bool full = false;
 
+	*asks = NULL;
 	for (; i < d->kid_count; i++) {
 		struct node *n = d->kids[i];
 		struct ns_attr attr;
@@ -138,7 +153,9 @@ static bool fill_kids(struct ns_call *c, const struct readdir_work *r, size_t *c
 		if ((d->lister || d->flat) && n->ino > d->stream_ino)
 			break;
 		node_attr(n, c, &attr);
-		full = !r->fill(c, n->name, n, &attr, n->ino + 2);
+		if (walk_asks_about(w, c, n))
+			*asks = n;
+		full = *asks || !r->fill(c, n->name, n, &attr, n->ino + 2);
 		if (full)
 			break;
 		if (r->plus) {
@@ -146,14 +163,12 @@ static bool fill_kids(struct ns_call *c, const struct readdir_work *r, size_t *c
 			if (!n->lookups++)
 				node_ref(n);
 		}
-		c->dir->last_ino = n->ino;
-		last = n;
+		if (!walk_passes_over(w, attr.st.st_mode))
+			last = n;
 		(*count)++;
 	}
-	if (last) {
-		free(c->dir->last_name);
-		c->dir->last_name = mem_strdup(last->name);
-	}
+	if (last)
+		note_filled(c->dir, w, last);
 	return !full;
 }
 
@@ -174,7 +189,9 @@ static void readdir_go(struct ns_call *c)
 	struct readdir_work *r = c->work;
 	struct dir *d = c->node->u.dir;
 	struct walk *w = walk_known(c->node->volume->ns, c);
+	struct node *asks;
 	size_t count = 0;
+	bool full;
 	int errnum = 0;
 
 	if (!d->lister && !d->flat && !d->complete && !c->node->unsent) {
@@ -199,7 +216,17 @@ static void readdir_go(struct ns_call *c)
 		count = 2;
 		c->offset = COOKIE_DOTDOT;
 	}
-	if (!fill_kids(c, r, &count) || count) {
+	full = !fill_kids(c, w, r, &count, &asks);
+	if (asks && !count) {
+		if (walk_shows(w, c, asks, readdir_go, &errnum))
+			return;
+		if (errnum)
+			readdir_end(c, errnum);
+		else
+			readdir_go(c);
+		return;
+	}
+	if (full || count) {
 		readdir_end(c, 0);
 		return;
 	}
@@ -208,8 +235,10 @@ static void readdir_go(struct ns_call *c)
 		return;
 	}
 	if (w && !c->dir->told) {
-		/* An empty directory in the last place: its end is the walk's last call. */
-		if (!c->dir->last_ino && walk_is_open(w) && walk_ends_in(w, c->node)) {
+		/* Nothing in the last directory is still to come: its end is the walk's last call.
+		 */
+		if ((!c->dir->last_ino || c->dir->visits != walk_visits(w)) && walk_is_open(w) &&
+			walk_ends_in(w, c->node)) {
 			if (walk_barrier(w, c, readdir_go, &errnum))
 				return;
 			walk_passed_end(w);
@@ -251,6 +280,8 @@ static void marker_settled(struct accepted *a, const struct s3_err *err)
 		dirs_sent(n->parent);
 		n->checked_ms = clk_mono_ms();
 		node_touch(n);
+	} else if (a->patch_count && !n->unsent) {
+		meta_lost(n);
 	} else if (n->unsent && n->live && !n->u.dir->kid_live) {
 		if (n->volume->ns->stale)
 			n->volume->ns->stale(n->volume->ns->stale_ctx, n->parent, n->name, n);
@@ -459,8 +490,12 @@ static void rmdir_go(struct ns_call *c)
 	struct dir *d;
 	bool fresh;
 
-	if (!n || n->kind != NODE_DIR) {
-		c->reply(c, n ? ENOTDIR : ENOENT);
+	if (!n) {
+		remove_missing(c);
+		return;
+	}
+	if (n->kind != NODE_DIR) {
+		c->reply(c, ENOTDIR);
 		return;
 	}
 	d = n->u.dir;

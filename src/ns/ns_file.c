@@ -67,7 +67,7 @@ static void open_go(struct ns_call *c)
 		c->reply(c, ENOENT);
 		return;
 	}
-	if (w && walk_is_copy(w) && (c->flags & O_ACCMODE) == O_RDONLY)
+	if (walk_is_copy(w) && (c->flags & O_ACCMODE) == O_RDONLY)
 		walk_opened(w, n);
 	handle_new(c, n);
 	if (truncates && (n->size_bytes || !n->u.content->dirty))
@@ -112,13 +112,24 @@ void ns_create(struct ns_call *c)
 	ct->own = false;
 	ct->created = ct->dirty = true;
 	handle_new(c, n);
-	reply_entry(c, n);
+	if (!careless_create(c, n))
+		reply_entry(c, n);
 }
 
 void file_handles_free(struct ns *ns)
 {
 	while (!LIST_EMPTY(&ns->file_handles))
 		ns_release(LIST_FIRST(&ns->file_handles));
+}
+
+struct node *file_opened_by(const struct ns *ns, pid_t tid)
+{
+	const struct ns_file_handle *h;
+
+	LIST_FOREACH(h, &ns->file_handles, link)
+	if (h->tid == tid && h->reads && !h->writes)
+		return h->node;
+	return NULL;
 }
 
 bool file_handles_of(const struct ns_volume *v)
@@ -196,8 +207,25 @@ static void setattr_size(struct ns_call *c)
 	sized(c);
 }
 
+static void setattr_stored(struct ns_call *c)
+{
+	if (c->errnum)
+		c->reply(c, c->errnum);
+	else
+		ns_setattr(c);
+}
+
 void ns_setattr(struct ns_call *c)
 {
+	struct walk *w = NULL;
+
+	/* chmod and chown come here before they read a directory. */
+	if (c->flags & (NS_SET_MODE | NS_SET_UID | NS_SET_GID))
+		w = walk_of(c->node->volume, c);
+	if (walk_is_change(w))
+		walk_visited(w);
+	if (careless_setattr(c, setattr_stored))
+		return;
 	if (c->node->volume->config.read_only)
 		c->reply(c, EROFS);
 	else if (c->flags & NS_SET_SIZE)

@@ -102,6 +102,7 @@ static void stored_go(struct ns_call *c)
 {
 	struct node *n = c->node;
 
+	careless_closed(c);
 	/* Attributes that were set when the upload had begun are still to be sent. */
 	if (!c->errnum && n->meta && n->meta->unsaved && n->meta->has && n->live &&
 		!(n->u.content && n->u.content->dirty)) {

@@ -10,6 +10,8 @@
 
 #include "ns/ns.h"
 #include "ns/ns_ledger.h"
+#include "ns/ns_proc.h"
+#include "ns/ns_walk.h"
 #include "util/buf.h"
 #include "util/bytes.h"
 
@@ -170,6 +172,7 @@ struct ns {
 	LIST_HEAD(, ns_file_handle) file_handles;
 	LIST_HEAD(, walk) runs; /* ns_run.c */
 	struct member *members; /* by thread id (uthash) */
+	struct makers *makers;  /* ns_maker.c; or NULL */
 	uint64_t walk_id;       /* of the last one */
 	struct ns_volume *volumes;
 	uint64_t volume_id; /* of the last one */
@@ -298,102 +301,6 @@ void reply_errnum(struct ns_call *c); /* a `then` that replies c->errnum */
 /* True when the call had to be parked because too much is pending. */
 bool accept_full(struct ns_call *c, void (*resume)(struct ns_call *));
 
-/* ns_walk.c: who walks where, and which call is a walk's last (contract C2-C5) */
-enum walk_op { WALK_COPY, WALK_DELETE, WALK_PUT, WALK_OPS };
-/* The walk of the calling process, recognised now if need be (reads /proc); or NULL. */
-struct walk *walk_of(struct ns_volume *v, const struct ns_call *c);
-/* The same, of walks that are known already: no /proc. */
-struct walk *walk_known(const struct ns *ns, const struct ns_call *c);
-pid_t walk_tgid(const struct ns *ns, const struct ns_call *c);
-bool walk_is_copy(const struct walk *w);   /* false for NULL */
-bool walk_is_remove(const struct walk *w); /* false for NULL */
-bool walk_is_run(const struct walk *w);    /* false for NULL */
-/* The caller is a walk by what it is, not because the user said so. No /proc. */
-bool walk_recognised(const struct ns *ns, const struct ns_call *c);
-/* May `op` be answered before it is done? Not the first of its kind (C4), not without an end (C5).
- */
-bool walk_defers(const struct walk *w, enum walk_op op);
-void walk_accepted(struct walk *w);
-void walk_settled(struct walk *w, const struct accepted *a, const struct s3_err *err);
-/*
- * Holds the call until all of the walk is done: true when it was parked (it is resumed, to call
- * this again); false with *errnum: 0, or the walk's first failure, which is then reported.
- */
-bool walk_barrier(struct walk *w, struct ns_call *c, void (*resume)(struct ns_call *), int *errnum);
-int walk_take_failure(struct walk *w); /* its first failure, reported by this; 0: none; or w NULL */
-/*
- * A mv that the kernel could not rename copies and then removes, argument by argument. Before it
- * removes, all its copies must be confirmed (contract C9): true: the call was parked, or answered
- * with why not. And back, when it makes something again.
- */
-bool walk_turns_to_remove(struct walk *w, struct ns_call *c, void (*resume)(struct ns_call *));
-void walk_turns_to_copy(struct walk *w);
-void walk_moves_tree(struct walk *w); /* a mv could not rename a directory; or NULL, or no mv */
-bool walk_is_tree_move(const struct walk *w);       /* false for NULL */
-void walk_keep_failure(struct walk *w, int errnum); /* what was reported is to be reported again */
-void walk_passed_end(struct walk *w);               /* what the walk still does is strict */
-void walk_opened(struct walk *w, struct node *source); /* opened for reading, or about to be */
-struct node *walk_source(const struct walk *w);
-/* `dir` was read to its end, `last_ino` is its last entry's (0: it is empty). */
-/* A tree that it lists or makes begins here: in the end the kernel is told to ask again. */
-void walk_note_root(struct walk *w, struct node *n);
-void walk_listed(struct walk *w, struct node *dir, uint64_t last_ino, const char *last_name);
-bool walk_is_open(const struct walk *w); /* its end is still to come; false for NULL */
-bool walk_ends_in(const struct walk *w, const struct node *dir); /* the last directory of a copy */
-bool walk_copy_is_last(const struct walk *w); /* the file made from walk_source is the last one */
-/* Will the remove's last argument not be reached: `name` is on the way to it, and `n` (NULL:
- * nothing) is no directory? */
-bool walk_remove_fails_at(
-	const struct walk *w, const struct node *parent, const char *name, const struct node *n);
-bool walk_remove_is_last(const struct walk *w, const struct node *parent, const char *name);
-/* A directory that needs its marker if it is empty when the walk ends. */
-void walk_note_dir(struct walk *w, struct node *dir);
-/* Nothing is left of the volume: walks let go of what they hold of it, runs on it end. */
-void walks_leave_volume(struct ns *ns, const struct ns_volume *v);
-void walks_free(struct ns *ns);
-struct ns_volume *walk_volume(const struct walk *w);
-void walk_put_markers(struct walk *w); /* of its directories that are empty now */
-void walk_who(const struct walk *w, struct ns_failure *f); /* fills in command, pid, walk_id */
-struct walk *walk_new_run(struct ns_volume *v, pid_t pid, const char *command);
-/* The run of that process that has not ended, on the volume `v` or (NULL) on any; or NULL. */
-struct walk *walk_run_of(const struct ns *ns, const struct ns_volume *v, pid_t pid);
-pid_t walk_run_end(struct walk *w); /* it may be freed; returns its process id */
-
-/* ns_run.c: who belongs to a run */
-struct walk *run_of(struct ns_volume *v, const struct ns_call *c);    /* reads /proc if need be */
-struct walk *run_known(const struct ns *ns, const struct ns_call *c); /* does not */
-pid_t run_member_tgid(const struct ns *ns, const struct ns_call *c);
-void members_free(struct ns *ns);
-
-/* ns_procstat.c: what /proc says of a process, without touching its memory or paths */
-pid_t procstat_parent(pid_t pid); /* 0: it has none, or is gone */
-pid_t procstat_tgid(pid_t tid);   /* 0: it is gone */
-bool procstat_command(pid_t tid, char name[64]);
-
-/* ns_cmd.c: what a command line is about to do; pure */
-enum command_kind { COMMAND_OTHER, COMMAND_COPY, COMMAND_REMOVE, COMMAND_MOVE, COMMAND_RUN };
-struct command {
-	enum command_kind kind;
-	const char *last; /* the last source or argument, in argv */
-	size_t count;     /* of sources or arguments */
-};
-struct command command_parse(const char *exe, size_t argc, char *const *argv);
-
-/* ns_proc.c: what /proc says of a process */
-struct process {
-	pid_t tgid;
-	char *exe, *cwd;
-	char *cmdline; /* what argv points into */
-	char **argv;
-	size_t argc;
-};
-bool process_read(pid_t tid, struct process *p); /* false: gone, or of another mount namespace */
-void process_free(struct process *p);
-/* A descriptor that becomes readable when the process ends (pidfd_open(2)); -1 and errno: none. */
-int process_watch(pid_t pid);
-/* The path of `arg` in the mount ("/" or "/a/b"; owned), or NULL when it is elsewhere or unsure. */
-char *process_path_in(const struct process *p, const char *arg, const char *mountpoint);
-
 /* ns_copy.c */
 /* Has S3 copied from that volume to this one already? Then it will again. */
 bool volume_copies_from(const struct ns_volume *to, const struct ns_volume *from);
@@ -402,6 +309,7 @@ void volume_release(struct ns_volume *v);
 
 /* ns_meta.c */
 void meta_drop(struct node *n);
+void meta_lost(struct node *n);                           /* what was set, and S3 has refused */
 void meta_copy(struct node *to, const struct node *from); /* a copy has what its source has */
 struct node_meta meta_parse(const struct s3_header *user, size_t count);
 struct node_meta *meta_get(struct node *n);
@@ -416,6 +324,8 @@ void meta_save_file(
 	struct node *n, struct walk *w, struct ns_call *c, void (*then)(struct ns_call *));
 
 /* ns_remove.c */
+/* The name is not there: replies ENOENT, at a remove's last argument when the rest is done. */
+void remove_missing(struct ns_call *c);
 /* A delete has failed: the name is there again, and the nearest directory left looks again. */
 void name_came_back(struct node *gone);
 /* Sees to it that c->node outlives `n`, which may be the last in it; then `next`, with c->errnum.
@@ -516,5 +426,7 @@ void dir_handles_free(struct ns *ns);
 void file_handles_free(struct ns *ns);
 bool dir_handles_of(const struct ns_volume *v); /* is one open? */
 bool file_handles_of(const struct ns_volume *v);
+/* What the thread has opened last, to read only, and still has open; or NULL. */
+struct node *file_opened_by(const struct ns *ns, pid_t tid);
 
 #endif

@@ -23,7 +23,8 @@ static bool walk_passes(const struct node *n, const struct ns_call *c)
 	const struct ns *ns = n->volume->ns;
 	pid_t tgid;
 
-	if (!n->parent || !walk_recognised(ns, c))
+	/* What chmod has set is to be remembered: the kernel is not told to forget it. */
+	if (!n->parent || !walk_recognised(ns, c) || walk_is_change(walk_known(ns, c)))
 		return false;
 	tgid = walk_tgid(ns, c);
 	return (n->kind == NODE_DIR && n->u.dir->snapshot_tgid == tgid) ||
@@ -144,6 +145,8 @@ static void lookup_answer(struct ns_call *c)
 		walk_passed_end(w);
 		/* rm looks twice and believes the second time only. */
 		walk_keep_failure(w, errnum);
+	} else if (n && walk_shows(w, c, n, lookup_answer, &errnum)) {
+		return;
 	}
 	if (!errnum && n)
 		reply_entry(c, n);
@@ -257,16 +260,27 @@ void ns_lookup_root(struct ns_call *c)
 	reply_entry(c, c->node);
 }
 
+static void getattr_answer(struct ns_call *c)
+{
+	struct walk *w = walk_known(c->node->volume->ns, c);
+	int errnum;
+
+	if (walk_shows(w, c, c->node, getattr_answer, &errnum))
+		return;
+	node_attr(c->node, c, &c->attr);
+	c->reply(c, errnum);
+}
+
 static void getattr_probed(struct ns_call *c)
 {
 	int errnum = probe_take(c);
-	struct node *n = c->node;
 
-	if (!errnum && !n->live)
+	if (!errnum && !c->node->live)
 		errnum = ENOENT;
-	if (!errnum)
-		node_attr(n, c, &c->attr);
-	c->reply(c, errnum);
+	if (errnum)
+		c->reply(c, errnum);
+	else
+		getattr_answer(c);
 }
 
 void ns_getattr(struct ns_call *c)
@@ -276,8 +290,7 @@ void ns_getattr(struct ns_call *c)
 	/* A directory's own attributes come from the mount's options: S3 has none. An unlinked file
 	 * that is still open keeps what it had. */
 	if (n->kind == NODE_DIR || !n->live || c->file || node_is_fresh(n, c)) {
-		node_attr(n, c, &c->attr);
-		c->reply(c, 0);
+		getattr_answer(c);
 		return;
 	}
 	probe_name(c, n->parent, BYTES(n->name, n->name_len), getattr_probed);

@@ -199,16 +199,28 @@ static void merge_meta(struct node *n, const struct node_meta *m, unsigned set)
 		to->mtime = m->mtime;
 }
 
+/* What was set has not come to be: S3 is asked what there is. */
+void meta_lost(struct node *n)
+{
+	struct ns *ns = n->volume->ns;
+
+	meta_drop(n);
+	n->checked_ms = 0;
+	if (!n->parent)
+		return;
+	dir_changed(n->parent);
+	if (ns->stale && n->live)
+		ns->stale(ns->stale_ctx, n->parent, n->name, n);
+}
+
 static void meta_settled(struct accepted *a, const struct s3_err *err)
 {
 	struct node *n = a->node;
 
-	if (err->cls != S3_OK) {
-		meta_drop(n);
-		dir_changed(n->parent);
-		return;
-	}
-	file_stored(a);
+	if (err->cls != S3_OK)
+		meta_lost(n);
+	else
+		file_stored(a);
 }
 
 void meta_save_file(
@@ -227,9 +239,24 @@ void meta_save_file(
 
 static void set_done(struct ns_call *c)
 {
+	struct walk *w = walk_known(c->node->volume->ns, c);
+
+	if (walk_holds_change(w, c, set_done))
+		return;
 	if (!c->errnum)
 		node_attr(c->node, c, &c->attr);
 	c->reply(c, c->errnum);
+}
+
+static void set_file(struct ns_call *c)
+{
+	struct node *n = c->node;
+	struct walk *w = walk_known(n->volume->ns, c);
+	bool deferred = (walk_is_change(w) || walk_is_run(w)) && walk_defers(w, WALK_CHANGE);
+
+	meta_save_file(n, w, deferred ? NULL : c, set_done);
+	if (deferred)
+		set_done(c);
 }
 
 static void set_dir(struct ns_call *c)
@@ -241,6 +268,9 @@ static void set_dir(struct ns_call *c)
 		/* The walk writes the marker at its end, once for all that is set. */
 		walk_note_dir(w, n);
 		set_done(c);
+	} else if (walk_is_change(w) && walk_defers(w, WALK_PUT)) {
+		dir_put_marker(n, w, NULL, NULL);
+		set_done(c);
 	} else {
 		dir_put_marker(n, w, c, set_done);
 	}
@@ -249,10 +279,14 @@ static void set_dir(struct ns_call *c)
 void meta_set(struct ns_call *c)
 {
 	struct node *n = c->node;
+	const struct walk *w = walk_known(n->volume->ns, c);
 	struct node_meta m = {0};
 	unsigned set;
 
 	c->errnum = 0;
+	/* When too much is pending the answer waits, not the memory. */
+	if ((walk_is_change(w) || walk_is_run(w)) && accept_full(c, meta_set))
+		return;
 	if (n->kind == NODE_FILE && n->pending) {
 		wait_node(c, n, meta_set);
 		return;
@@ -274,5 +308,5 @@ void meta_set(struct ns_call *c)
 	else if (n->u.content && n->u.content->dirty)
 		set_done(c); /* goes along with the upload */
 	else
-		meta_save_file(n, walk_known(n->volume->ns, c), c, set_done);
+		set_file(c);
 }

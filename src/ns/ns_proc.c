@@ -16,21 +16,26 @@
 
 #define CMDLINE_MAX ((size_t)8 << 20) /* the kernel's own limit is a quarter of the stack's */
 #define LINKS_MAX 40
-
-static char *read_link(const char *path)
-{
-	char text[PATH_MAX];
-	ssize_t n = readlink(path, text, sizeof(text) - 1);
-
-	return n > 0 && text[0] == '/' ? mem_dup(text, (size_t)n) : NULL;
-}
+#define MOUNTINFO_MAX ((size_t)4 << 20)
 
 static char *proc_link(pid_t pid, const char *name)
 {
-	char path[64];
+	char path[64], text[PATH_MAX];
+	ssize_t n;
 
 	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
-	return read_link(path);
+	n = readlink(path, text, sizeof(text) - 1);
+	return n > 0 ? mem_dup(text, (size_t)n) : NULL;
+}
+
+static char *proc_path(pid_t pid, const char *name)
+{
+	char *path = proc_link(pid, name);
+
+	if (path && path[0] == '/')
+		return path;
+	free(path);
+	return NULL;
 }
 
 static bool read_file(const char *path, struct buf *out)
@@ -72,7 +77,7 @@ static bool same_mounts(pid_t pid)
 	if (stat(path, &theirs) < 0 || stat("/proc/self/ns/mnt", &ours) < 0 ||
 		theirs.st_ino != ours.st_ino)
 		return false;
-	root = proc_link(pid, "root");
+	root = proc_path(pid, "root");
 	same = root && !strcmp(root, "/");
 	free(root);
 	return same;
@@ -98,7 +103,7 @@ bool process_read(pid_t tid, struct process *p)
 	size_t len;
 
 	*p = (struct process){0};
-	p->exe = proc_link(tid, "exe");
+	p->exe = proc_path(tid, "exe");
 	if (!p->exe)
 		return false;
 	p->tgid = read_tgid(tid);
@@ -108,7 +113,7 @@ bool process_read(pid_t tid, struct process *p)
 		process_free(p);
 		return false;
 	}
-	p->cwd = proc_link(p->tgid, "cwd");
+	p->cwd = proc_path(p->tgid, "cwd");
 	len = cmdline.len;
 	p->cmdline = buf_take(&cmdline);
 	split(p, len);
@@ -192,6 +197,31 @@ static bool on_fuse(const char *mountinfo, const char *path)
 	return fuse;
 }
 
+bool process_is_near(const char *path)
+{
+	struct buf mountinfo = BUF_INIT(MOUNTINFO_MAX);
+	bool fuse = true;
+
+	/* What the root itself is on, we are started from as well. */
+	if (read_file("/proc/self/mountinfo", &mountinfo) &&
+		covering_mount(buf_str(&mountinfo), path, &fuse) <= 1)
+		fuse = false;
+	buf_free(&mountinfo);
+	return !fuse;
+}
+
+bool process_may_ask(pid_t pid)
+{
+	char *link = proc_link(pid, "fd/0");
+	bool may;
+
+	/* Only its name is looked at: the file may be one of ours. */
+	may = !link || (strncmp(link, "pipe:", 5) != 0 && strncmp(link, "socket:", 7) != 0 &&
+			       strcmp(link, "/dev/null") != 0);
+	free(link);
+	return may;
+}
+
 struct resolve {
 	const char *mountpoint;
 	struct buf mountinfo;
@@ -273,7 +303,7 @@ static void go_path(struct resolve *r, const char *path)
 char *process_path_in(const struct process *p, const char *arg, const char *mountpoint)
 {
 	struct resolve r = {.mountpoint = mountpoint,
-		.mountinfo = BUF_INIT((size_t)4 << 20),
+		.mountinfo = BUF_INIT(MOUNTINFO_MAX),
 		.at = BUF_INIT(2 * PATH_MAX)};
 	char *path = NULL;
 	bool fuse;

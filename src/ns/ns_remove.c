@@ -114,13 +114,20 @@ static void unlink_last(struct ns_call *c)
 	struct walk *w = walk_known(c->node->volume->ns, c);
 	int errnum = c->errnum;
 
-	if (!errnum && walk_is_remove(w) && walk_is_open(w) &&
+	/* rm -f passes over what is not there (any more), and then it is the end all the same. */
+	if ((!errnum || errnum == ENOENT) && walk_is_remove(w) && walk_is_open(w) &&
 		walk_remove_is_last(w, c->node, c->name)) {
 		if (walk_barrier(w, c, unlink_last, &errnum))
 			return;
 		walk_passed_end(w);
 	}
-	c->reply(c, errnum);
+	c->reply(c, errnum ? errnum : c->errnum);
+}
+
+void remove_missing(struct ns_call *c)
+{
+	c->errnum = ENOENT;
+	unlink_last(c);
 }
 
 static void unlink_over(struct ns_call *c)
@@ -141,8 +148,12 @@ static void unlink_strict(struct ns_call *c)
 	struct node *n = node_live(c->node, BYTES_STR(c->name));
 	struct accepted *a;
 
-	if (!n || c->errnum) {
-		c->reply(c, c->errnum ? c->errnum : ENOENT);
+	if (c->errnum) {
+		c->reply(c, c->errnum);
+		return;
+	}
+	if (!n) {
+		remove_missing(c);
 		return;
 	}
 	a = accepted_new(n, BULK_DELETE, "removal");
@@ -165,14 +176,24 @@ void ns_unlink(struct ns_call *c)
 	struct node *n = node_live(c->node, BYTES_STR(c->name));
 	struct walk *w;
 
-	if (c->node->volume->config.read_only || !n || n->kind != NODE_FILE) {
-		c->reply(c, c->node->volume->config.read_only ? EROFS : n ? EISDIR : ENOENT);
+	if (c->node->volume->config.read_only || (n && n->kind != NODE_FILE)) {
+		c->reply(c, c->node->volume->config.read_only ? EROFS : EISDIR);
+		return;
+	}
+	if (!n) {
+		remove_missing(c);
+		return;
+	}
+	c->errnum = careless_remove(c);
+	if (c->errnum) {
+		c->reply(c, c->errnum);
 		return;
 	}
 	if (n->u.content && n->u.content->created && !n->u.content->flushing) {
 		/* S3 has never heard of it. */
 		node_remove(n);
-		c->reply(c, 0);
+		c->errnum = 0;
+		unlink_last(c);
 		return;
 	}
 	if (accept_full(c, ns_unlink))

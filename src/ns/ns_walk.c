@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "ns/ns_walk.h"
+#include "ns/ns_walk_int.h"
 #include "util/clk.h"
 #include "util/log.h"
 #include "util/mem.h"
@@ -50,6 +50,16 @@ bool walk_is_copy(const struct walk *w)
 bool walk_is_remove(const struct walk *w)
 {
 	return w && w->kind == COMMAND_REMOVE;
+}
+
+bool walk_is_change(const struct walk *w)
+{
+	return w && w->kind == COMMAND_CHANGE;
+}
+
+bool walk_is_careless(const struct walk *w)
+{
+	return w && w->careless;
 }
 
 /* The kernel may trust what a walk was told for long; now that it is over, no longer. */
@@ -120,11 +130,38 @@ static bool is_written_as_dir(const char *arg)
 	return (n && arg[n - 1] == '/') || (n > 1 && arg[n - 2] == '/' && arg[n - 1] == '.');
 }
 
-static struct walk *walk_new(
-	struct ns_volume *v, pid_t tgid, const struct command *cmd, const char *exe, char *last)
+/* What is said on the command line; `last` is taken. */
+static void set_command(
+	struct walk *w, const struct ns_call *c, const struct command *cmd, char *last)
+{
+	w->moves = cmd->kind == COMMAND_MOVE;
+	w->kind = w->moves ? COMMAND_COPY : cmd->kind;
+	w->recursive = cmd->recursive;
+	w->dirs_first = cmd->dirs_first;
+	w->careless = cmd->careless;
+	w->late = cmd->careless;
+	w->passed_end = cmd->kind == COMMAND_STRICT;
+	w->last = last;
+	w->last_name = strrchr(last, '/') + 1;
+	w->last_slash = cmd->last && is_written_as_dir(cmd->last);
+	w->uid = c->uid;
+	w->asks = w->kind == COMMAND_REMOVE && !cmd->force && c->uid && process_may_ask(c->tid);
+}
+
+/* What it had opened before it was recognised: that may be what is copied last, and first. */
+static void find_source(struct walk *w, const struct ns_call *c)
+{
+	struct node *n = file_opened_by(w->ns, c->tid);
+
+	if (n)
+		walk_opened(w, n);
+}
+
+static struct walk *walk_new(struct ns_volume *v, const struct ns_call *c,
+	const struct command *cmd, const char *exe, char *last)
 {
 	struct walk *w;
-	int fd = process_watch(tgid);
+	int fd = process_watch(c->tid);
 
 	/* Without word of its end a walk could not be told from a later process of that number. */
 	if (fd < 0)
@@ -132,27 +169,23 @@ static struct walk *walk_new(
 	w = mem_zalloc(sizeof(*w));
 	w->ns = v->ns;
 	w->volume = v;
-	w->tgid = tgid;
-	w->moves = cmd->kind == COMMAND_MOVE;
-	w->kind = w->moves ? COMMAND_COPY : cmd->kind;
+	w->tgid = c->tid;
 	w->command = mem_strdup(strrchr(exe, '/') + 1);
-	w->last = last;
-	w->last_name = strrchr(last, '/') + 1;
 	w->pidfd = (struct loop_fd){.ready = process_exited, .fd = fd};
 	TAILQ_INIT(&w->waiters);
-	w->last_slash = is_written_as_dir(cmd->last);
-	if ((w->kind == COMMAND_REMOVE && walk_way_is_barred(w)) ||
-		loop_fd_add(v->ns->loop, &w->pidfd) < 0) {
+	set_command(w, c, cmd, last);
+	if (!walk_end_will_come(w, c) || loop_fd_add(v->ns->loop, &w->pidfd) < 0) {
 		close(fd);
 		free(w->command);
 		free(w);
 		return NULL;
 	}
+	find_source(w, c);
 	w->id = ++v->ns->walk_id;
 	w->rate_ms = clk_mono_ms();
 	HASH_ADD(hh, v->ns->walks, tgid, sizeof(pid_t), w);
-	log_debug(
-		"%s (process %d) is a walk, its last argument is %s", w->command, (int)tgid, last);
+	log_debug("%s (process %d) is a walk, its last argument is %s", w->command, (int)w->tgid,
+		last);
 	return w;
 }
 
@@ -173,13 +206,34 @@ static char *find_last(
 	return path;
 }
 
+/* May it ask about more than walk_shows() sees? Then what it is answered decides what it does. */
+static bool asks_unseen(const struct ns_call *c, const struct command *cmd)
+{
+	if (cmd->force || (cmd->kind != COMMAND_REMOVE && cmd->kind != COMMAND_MOVE))
+		return false;
+	if (cmd->careless)
+		return c->uid || process_may_ask(c->tid);
+	return cmd->kind == COMMAND_MOVE && cmd->count > 1 && c->uid && process_may_ask(c->tid);
+}
+
+static struct command command_of(struct ns *ns, const struct ns_call *c, const struct process *p)
+{
+	struct command cmd = {0};
+
+	/* Threads do not run through a tree in an order. */
+	if (p->tgid != c->tid || !command_may_be(p->exe))
+		return cmd;
+	cmd = command_parse(p->exe, maker_of(ns, p), p->argc, p->argv);
+	return asks_unseen(c, &cmd) ? (struct command){0} : cmd;
+}
+
 struct walk *walk_of(struct ns_volume *v, const struct ns_call *c)
 {
 	struct walk *w = walk_known(v->ns, c);
 	struct command cmd;
 	struct process p;
-	struct ns_volume *of;
-	char *last;
+	struct ns_volume *of = v;
+	char *last = NULL;
 
 	if (w)
 		return w->exited ? NULL : w;
@@ -189,11 +243,13 @@ struct walk *walk_of(struct ns_volume *v, const struct ns_call *c)
 		return w;
 	if (!process_read(c->tid, &p))
 		return NULL;
-	cmd = command_parse(p.exe, p.argc, p.argv);
-	last = cmd.kind != COMMAND_OTHER && p.tgid == c->tid ? find_last(v, &p, cmd.last, &of)
-							     : NULL;
+	cmd = command_of(v->ns, c, &p);
+	if (cmd.kind == COMMAND_STRICT)
+		last = mem_strdup("/");
+	else if (cmd.kind != COMMAND_OTHER)
+		last = find_last(v, &p, cmd.last, &of);
 	if (last) {
-		w = walk_new(of, p.tgid, &cmd, p.exe, last);
+		w = walk_new(of, c, &cmd, p.exe, last);
 		if (!w)
 			free(last);
 	}
@@ -208,7 +264,7 @@ bool walk_is_open(const struct walk *w)
 
 bool walk_defers(const struct walk *w, enum walk_op op)
 {
-	return w && !w->passed_end && w->proven[op];
+	return w && !w->passed_end && w->proven[op] && (!w->late || w->reached);
 }
 
 void walk_accepted(struct walk *w)
@@ -219,9 +275,10 @@ void walk_accepted(struct walk *w)
 
 void walk_settled(struct walk *w, const struct accepted *a, const struct s3_err *err)
 {
-	enum walk_op op = a->op.kind == BULK_COPY     ? WALK_COPY
-			  : a->op.kind == BULK_DELETE ? WALK_DELETE
-						      : WALK_PUT;
+	enum walk_op op = a->op.kind == BULK_DELETE ? WALK_DELETE
+			  : a->op.kind != BULK_COPY ? WALK_PUT
+			  : a->source == a->node    ? WALK_CHANGE
+						    : WALK_COPY;
 
 	w->done++;
 	walk_measure(w);

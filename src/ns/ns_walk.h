@@ -1,60 +1,118 @@
-/* What a walk consists of; shared by ns_walk*.c only. Core thread. */
+/*
+ * Who walks where, and which call is a walk's last (contract C2-C5): what the rest of ns asks of
+ * ns_walk*.c and ns_run.c. Core thread only.
+ */
 #ifndef NS_NS_WALK_H
 #define NS_NS_WALK_H
 
-#include <uthash.h>
+#include <stdbool.h>
+#include <stdint.h>
 
-#include "ns/ns_int.h"
+#include "ns/ns.h"
 
-struct link {
-	struct node *dir;  /* a reference */
-	uint64_t last_ino; /* 0: it is empty */
-	char *last_name;   /* a file that took its place is the last one, too */
-};
+struct accepted;
+struct etag;
+struct ns_failure;
 
-struct walk {
-	UT_hash_handle hh;
-	LIST_ENTRY(walk) run_link; /* COMMAND_RUN, which is not in the hash */
-	uint64_t id;
-	pid_t tgid; /* COMMAND_RUN: whose descendants are its members */
-	struct ns *ns;
-	struct ns_volume *volume;
-	struct loop_fd pidfd;
-	enum command_kind kind; /* of a move: what it does now */
-	bool moves, moves_tree;
-	char *command; /* its name, for messages */
-	char *last;    /* path in the mount of the last source or argument */
-	const char *last_name;
-	bool last_slash; /* it was written as a directory: "a/", "a/." */
-	bool proven[WALK_OPS];
-	bool passed_end, exited;
-	bool waking; /* its waiters are being resumed */
-	unsigned pending;
-	uint64_t accepted, done, failed;
-	uint64_t listed; /* files in the directories it has listed */
-	int64_t rate_ms; /* when the last measurement of the rate ended */
-	uint64_t rate_done;
-	double rate; /* done a second, smoothed */
-	int failed_errnum;
-	struct ns_call_list waiters;
-	struct node *source; /* the file it has opened last; a reference */
-	struct link *chain;
-	size_t chain_len;
-	struct node **dirs; /* that may need a marker in the end; references */
-	size_t dir_count, dir_cap;
-	struct node *
-		*roots; /* where it listed or made trees: what the kernel was told is taken back */
-	size_t root_count;
-};
+enum walk_op { WALK_COPY, WALK_DELETE, WALK_PUT, WALK_CHANGE, WALK_OPS };
+/* The walk of the calling process, recognised now if need be (reads /proc); or NULL. */
+struct walk *walk_of(struct ns_volume *v, const struct ns_call *c);
+/* The same, of walks that are known already: no /proc. */
+struct walk *walk_known(const struct ns *ns, const struct ns_call *c);
+pid_t walk_tgid(const struct ns *ns, const struct ns_call *c);
+bool walk_is_copy(const struct walk *w);   /* false for NULL */
+bool walk_is_remove(const struct walk *w); /* false for NULL */
+bool walk_is_change(const struct walk *w); /* false for NULL */
+bool walk_is_run(const struct walk *w);    /* false for NULL */
+/* It does not look at what close(2) says: what it copies is made while it copies. */
+bool walk_is_careless(const struct walk *w); /* false for NULL */
+/* The caller is a walk by what it is, not because the user said so. No /proc. */
+bool walk_recognised(const struct ns *ns, const struct ns_call *c);
+/* May `op` be answered before it is done? Not the first of its kind (C4), not without an end (C5).
+ */
+bool walk_defers(const struct walk *w, enum walk_op op);
+void walk_accepted(struct walk *w);
+void walk_settled(struct walk *w, const struct accepted *a, const struct s3_err *err);
+/*
+ * Holds the call until all of the walk is done: true when it was parked (it is resumed, to call
+ * this again); false with *errnum: 0, or the walk's first failure, which is then reported.
+ */
+bool walk_barrier(struct walk *w, struct ns_call *c, void (*resume)(struct ns_call *), int *errnum);
+int walk_take_failure(struct walk *w); /* its first failure, reported by this; 0: none; or w NULL */
+/*
+ * A mv that the kernel could not rename copies and then removes, argument by argument. Before it
+ * removes, all its copies must be confirmed (contract C9): true: the call was parked, or answered
+ * with why not. And back, when it makes something again.
+ */
+bool walk_turns_to_remove(struct walk *w, struct ns_call *c, void (*resume)(struct ns_call *));
+void walk_turns_to_copy(struct walk *w);
+void walk_moves_tree(struct walk *w); /* a mv could not rename a directory; or NULL, or no mv */
+bool walk_is_tree_move(const struct walk *w);       /* false for NULL */
+void walk_keep_failure(struct walk *w, int errnum); /* what was reported is to be reported again */
+void walk_passed_end(struct walk *w);               /* what the walk still does is strict */
+void walk_opened(struct walk *w, struct node *source); /* opened for reading, or about to be */
+struct node *walk_source(const struct walk *w);
+/* A tree that it lists or makes begins here: in the end the kernel is told to ask again. */
+void walk_note_root(struct walk *w, struct node *n);
+void walk_opened_dir(struct walk *w, const struct node *dir); /* it is about to be read */
+/* `dir` was read to its end, `last_ino` is its last entry's (0: it is empty). */
+void walk_listed(struct walk *w, struct node *dir, uint64_t last_ino, const char *last_name);
+bool walk_is_open(const struct walk *w); /* its end is still to come; false for NULL */
+/* The last directory: if nothing in it is still to come, its end is the walk's last call. */
+bool walk_ends_in(const struct walk *w, const struct node *dir);
+bool walk_passes_over(const struct walk *w, mode_t mode); /* it makes no call for such an entry */
+/* How many names it has come by: a command that has read a directory to its end has not come by the
+ * last one yet, unless it does both in turn. 0 for NULL. */
+uint64_t walk_visits(const struct walk *w);
+void walk_visited(struct walk *w);
+/*
+ * The attributes of c->node have been changed, or were equal: true when this is the walk's last
+ * call, which was parked (`resume` is to call this again); false with c->errnum.
+ */
+bool walk_holds_change(struct walk *w, struct ns_call *c, void (*resume)(struct ns_call *));
+/*
+ * The name is about to be shown to a command that asks a person about names that the caller may not
+ * write, and ends well when he says no. Then its end may not come: true when the call was parked
+ * until nothing is pending (`resume` is to call this again); false with *errnum. Without, the
+ * command is strict from there.
+ */
+bool walk_shows(struct walk *w, struct ns_call *c, struct node *n, void (*resume)(struct ns_call *),
+	int *errnum);
+bool walk_asks_about(const struct walk *w, const struct ns_call *c, const struct node *n);
+bool walk_copy_is_last(const struct walk *w); /* the file made from walk_source is the last one */
+/* Will the remove's last argument not be reached: `name` is on the way to it, and `n` (NULL:
+ * nothing) is no directory? */
+bool walk_remove_fails_at(
+	const struct walk *w, const struct node *parent, const char *name, const struct node *n);
+bool walk_remove_is_last(const struct walk *w, const struct node *parent, const char *name);
+/* A directory that needs its marker if it is empty when the walk ends. */
+void walk_note_dir(struct walk *w, struct node *dir);
+/* Nothing is left of the volume: walks let go of what they hold of it, runs on it end. */
+void walks_leave_volume(struct ns *ns, const struct ns_volume *v);
+void walks_free(struct ns *ns);
+struct ns_volume *walk_volume(const struct walk *w);
+void walk_put_markers(struct walk *w); /* of its directories that are empty now */
+void walk_who(const struct walk *w, struct ns_failure *f); /* fills in command, pid, walk_id */
+struct walk *walk_new_run(struct ns_volume *v, pid_t pid, const char *command);
+/* The run of that process that has not ended, on the volume `v` or (NULL) on any; or NULL. */
+struct walk *walk_run_of(const struct ns *ns, const struct ns_volume *v, pid_t pid);
+pid_t walk_run_end(struct walk *w); /* it may be freed; returns its process id */
 
-/* ns_walk.c */
-void walk_settled_one(struct walk *w); /* one of what is pending is over */
-/* ns_walk_end.c */
-void walk_chain_cut(struct walk *w, size_t len);
-bool walk_way_is_barred(const struct walk *w);
-/* ns_walk_dirs.c */
-void walk_dir_unkeep(struct node *dir);
-/* ns_walk_status.c */
-void walk_measure(struct walk *w);
+/* ns_careless.c: for programs that do not look at what close(2) says */
+/* Copies `from` to `to`, which is open, at once; then `then`, with c->errnum. */
+void careless_copy(struct ns_call *c, struct node *from, const struct etag *etag, struct node *to,
+	void (*then)(struct ns_call *));
+/* True when an empty file is being stored before its attributes are set: then `then`. */
+bool careless_setattr(struct ns_call *c, void (*then)(struct ns_call *));
+/* True when the file that was just created is being stored first: the call is answered. */
+bool careless_create(struct ns_call *c, struct node *n);
+void careless_closed(struct ns_call *c);      /* its close fails with c->errnum, or not */
+int careless_remove(const struct ns_call *c); /* why it may not remove a source; or 0 */
+
+/* ns_run.c: who belongs to a run */
+struct walk *run_of(struct ns_volume *v, const struct ns_call *c);    /* reads /proc if need be */
+struct walk *run_known(const struct ns *ns, const struct ns_call *c); /* does not */
+pid_t run_member_tgid(const struct ns *ns, const struct ns_call *c);
+void members_free(struct ns *ns);
 
 #endif

@@ -4,7 +4,7 @@
  */
 #include <stdlib.h>
 
-#include "ns/ns_walk.h"
+#include "ns/ns_walk_int.h"
 #include "util/mem.h"
 
 /* What is kept keeps the directories above it: none of them is gone because S3 lists nothing. */

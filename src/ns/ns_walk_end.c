@@ -8,7 +8,7 @@
  */
 #include <stdlib.h>
 
-#include "ns/ns_walk.h"
+#include "ns/ns_walk_int.h"
 #include "util/mem.h"
 
 void walk_chain_cut(struct walk *w, size_t len)
@@ -30,7 +30,7 @@ static bool is_path(const struct node *n, const char *path)
 	return same;
 }
 
-static bool is_last_argument(const struct walk *w, const struct node *n)
+bool walk_is_last_argument(const struct walk *w, const struct node *n)
 {
 	if (n->volume != w->volume)
 		return false;
@@ -57,10 +57,28 @@ void walk_note_root(struct walk *w, struct node *n)
 {
 	const struct node *up = n->parent;
 
-	if (!up || up->u.dir->snapshot_tgid == w->tgid)
+	if (!up || up->u.dir->snapshot_tgid == w->tgid || w->kind == COMMAND_CHANGE)
 		return;
 	w->roots = mem_resize(w->roots, w->root_count + 1, sizeof(*w->roots));
 	w->roots[w->root_count++] = node_ref(n);
+}
+
+void walk_opened_dir(struct walk *w, const struct node *dir)
+{
+	w->reached = w->reached || walk_is_last_argument(w, dir);
+}
+
+/* The last entry as far as the chain is known. What took its place since it was listed, be it of
+ * another kind, has its name. */
+bool walk_is_last_entry(const struct walk *w, const struct node *n)
+{
+	const struct link *end;
+
+	if (!w->chain_len)
+		return walk_is_last_argument(w, n);
+	end = &w->chain[w->chain_len - 1];
+	return end->last_ino == n->ino ||
+	       (end->last_name && n->parent == end->dir && !strcmp(n->name, end->last_name));
 }
 
 void walk_listed(struct walk *w, struct node *dir, uint64_t last_ino, const char *last_name)
@@ -72,36 +90,26 @@ void walk_listed(struct walk *w, struct node *dir, uint64_t last_ino, const char
 		return;
 	for (i = 0; i < dir->u.dir->kid_count; i++)
 		w->listed += dir->u.dir->kids[i] && dir->u.dir->kids[i]->kind == NODE_FILE;
-	if (is_last_argument(w, dir))
+	if (walk_is_last_argument(w, dir))
 		walk_chain_cut(w, 0);
-	else if (!w->chain_len || w->chain[w->chain_len - 1].last_ino != dir->ino)
+	else if (!w->chain_len || !walk_is_last_entry(w, dir))
 		return;
 	node_ref(dir);
-	link.last_name = mem_strdup(last_name);
+	link.last_name = last_name ? mem_strdup(last_name) : NULL;
 	w->chain = mem_resize(w->chain, w->chain_len + 1, sizeof(*w->chain));
 	w->chain[w->chain_len++] = link;
 }
 
 bool walk_ends_in(const struct walk *w, const struct node *dir)
 {
-	if (w->kind != COMMAND_COPY)
+	if (w->kind != COMMAND_COPY && !(w->kind == COMMAND_CHANGE && w->dirs_first))
 		return false;
-	return is_last_argument(w, dir) ||
-	       (w->chain_len && w->chain[w->chain_len - 1].last_ino == dir->ino);
+	return walk_is_last_argument(w, dir) || (w->chain_len && walk_is_last_entry(w, dir));
 }
 
 bool walk_copy_is_last(const struct walk *w)
 {
-	const struct node *n = w->source;
-	const struct link *end;
-
-	if (!n)
-		return false;
-	if (!w->chain_len)
-		return is_last_argument(w, n);
-	end = &w->chain[w->chain_len - 1];
-	return end->last_ino == n->ino ||
-	       (end->last_name && n->parent == end->dir && !strcmp(n->name, end->last_name));
+	return w->source && walk_is_last_entry(w, w->source);
 }
 
 /* How `path` lies on the way to the last argument: 0 not at all, 1 above it, 2 it is it. */
@@ -132,9 +140,8 @@ bool walk_remove_fails_at(
 	return n ? place == 1 || (place == 2 && w->last_slash) : place > 0;
 }
 
-/* Is there a file, as far as we know, where the way to the last argument needs a directory? The
- * kernel would know, too, and never ask us. */
-bool walk_way_is_barred(const struct walk *w)
+/* As far as the way to the last argument is known: *rest is what is left of it then. */
+static struct node *go_to_last(const struct walk *w, const char **rest)
 {
 	struct node *n = w->volume->root;
 	const char *at = w->last;
@@ -145,7 +152,22 @@ bool walk_way_is_barred(const struct walk *w)
 		n = len ? node_live(n, BYTES(at, len)) : n;
 		at += len;
 	}
-	return n && n->kind == NODE_FILE && (*at || w->last_slash);
+	*rest = at;
+	return n;
+}
+
+bool walk_end_will_come(const struct walk *w, const struct ns_call *c)
+{
+	const char *rest;
+	struct node *n;
+
+	if (w->kind != COMMAND_REMOVE)
+		return true;
+	n = go_to_last(w, &rest);
+	/* A file where the way needs a directory: the kernel knows it, too, and never asks us. The
+	 * same for an argument that was shown before. */
+	return !n || !((n->kind == NODE_FILE && (*rest || w->last_slash)) ||
+			     (!*rest && walk_asks_about(w, c, n)));
 }
 
 bool walk_remove_is_last(const struct walk *w, const struct node *parent, const char *name)

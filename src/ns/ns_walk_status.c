@@ -1,7 +1,7 @@
 /* What a walk has done, and how fast: for s3bulkfsctl. Core thread. */
 #include <stdio.h>
 
-#include "ns/ns_walk.h"
+#include "ns/ns_walk_int.h"
 #include "util/clk.h"
 
 #define RATE_SPAN_MS 500

@@ -131,6 +131,16 @@ stats_reset() { ctl POST stats/reset '' >/dev/null; }
 fault() { ctl POST faults "$1" >/dev/null; }   # fault JSON
 faults_clear() { ctl DELETE faults >/dev/null; }
 
+# hold OPERATION KEY: the next such request gets no answer before `let_go`. wait_held KEY: until
+# one of that key does so, whose pattern is a fixed string here.
+hold() { fault "{\"op\":\"$1\",\"key\":\"$2\",\"hang\":true,\"times\":1}"; }
+let_go() { ctl POST release '' >/dev/null; }
+wait_held() {
+	until ctl GET faults | tr '{' '\n' | grep -F "\"key\":\"$1\"" | grep -q '"fired":[1-9]'; do
+		:
+	done
+}
+
 # deny_copy KEY, deny_delete KEY: from now on S3 refuses to make or remove this key.
 deny_copy() {
 	if [ "$SERVER" = s3d ]; then
