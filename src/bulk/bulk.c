@@ -69,7 +69,6 @@ struct bulk_target *bulk_target_new(struct bulk *b, struct s3_client *client, un
 	TAILQ_INIT(&t->deletes);
 	t->deletes_timer.fire = deletes_late;
 	t->pace_timer.fire = pace_over;
-	t->batch_max = S3_DELETE_MAX;
 	t->next = b->targets;
 	b->targets = t;
 	loop_add_hook(b->loop, pump_hook, t);
@@ -106,7 +105,7 @@ void bulk_target_stats(const struct bulk_target *t, struct bulk_stats *stats)
 {
 	*stats = t->stats;
 	stats->in_flight = t->window.in_flight;
-	stats->window = t->window.limit;
+	stats->window = bulk_window_size(&t->window);
 }
 
 static bool is_holder(const struct bulk_op *op)
@@ -170,10 +169,13 @@ static void again(struct loop_timer *timer)
 {
 	struct bulk_op *op = (struct bulk_op *)((char *)timer - offsetof(struct bulk_op, timer));
 
-	if (op->kind == BULK_DELETE)
-		delete_queue(op);
-	else
+	if (op->kind != BULK_DELETE) {
 		TAILQ_INSERT_HEAD(&op->target->ready, op, link);
+		return;
+	}
+	/* It was time for it once: it does not wait for more to come. */
+	delete_queue(op);
+	bulk_hurry(op->target);
 }
 
 /*
@@ -206,20 +208,23 @@ bool bulk_try_again(struct bulk_op *op, const struct s3_err *err, int64_t *same_
 	return true;
 }
 
-void bulk_landed(struct bulk_target *t, unsigned weight, uint64_t seq, int64_t launched_ms,
-	const struct s3_err *err)
+void bulk_landed(struct bulk_target *t, const struct bulk_launch *launch, unsigned refused)
 {
-	bool throttled = err->cls == S3_THROTTLED;
+	t->stats.throttled += refused > 0;
+	bulk_window_answer(&t->window, launch, refused, clk_mono_ms());
+}
 
-	t->stats.throttled += throttled;
-	bulk_window_answer(&t->window, weight, seq, throttled, launched_ms, clk_mono_ms());
+void bulk_landed_one(
+	struct bulk_target *t, const struct bulk_launch *launch, const struct s3_err *err)
+{
+	bulk_landed(t, launch, err->cls == S3_THROTTLED);
 }
 
 static void put_done(void *ctx, const struct s3_err *err, const struct s3_put_result *result)
 {
 	struct bulk_op *op = ctx;
 
-	bulk_landed(op->target, 1, op->launched_seq, op->launched_ms, err);
+	bulk_landed_one(op->target, &op->launch, err);
 	if (err->cls != S3_OK && bulk_try_again(op, err, NULL))
 		return;
 	if (err->cls == S3_OK && result->etag.len < sizeof(op->etag)) {
@@ -235,8 +240,7 @@ static void launch(struct bulk_op *op)
 		mp_copy_launch(op);
 		return;
 	}
-	op->launched_seq = bulk_window_launch(&op->target->window, 1);
-	op->launched_ms = clk_mono_ms();
+	op->launch = bulk_window_launch(&op->target->window, BULK_COST_ONE, clk_mono_ms());
 	if (op->kind == BULK_COPY)
 		copy_launch(op);
 	else
@@ -249,14 +253,15 @@ void bulk_pump(struct bulk_target *t)
 
 	/* A part of a copy that was refused its turn goes on with the next answer, not from here.
 	 */
-	t->window.paced = false;
-	while ((op = TAILQ_FIRST(&t->ready)) && bulk_window_admits(&t->window, 1, clk_mono_ms())) {
+	t->window.wait_ms = 0;
+	while ((op = TAILQ_FIRST(&t->ready)) &&
+		bulk_window_admits(&t->window, BULK_COST_ONE, clk_mono_ms())) {
 		TAILQ_REMOVE(&t->ready, op, link);
 		launch(op);
 	}
 	while (delete_launch(t))
 		;
 	/* The timer only makes the loop come by again; the window knows what may be sent then. */
-	if (t->window.paced && !t->pace_timer.slot)
-		loop_timer_set(t->bulk->loop, &t->pace_timer, 1);
+	if (t->window.wait_ms && !t->pace_timer.slot)
+		loop_timer_set(t->bulk->loop, &t->pace_timer, t->window.wait_ms);
 }

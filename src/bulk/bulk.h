@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+#include "bulk/bulk_window.h"
 #include "s3/s3.h"
 
 struct bulk;
@@ -65,8 +66,7 @@ struct bulk_op {
 	unsigned waits_left;
 	bool runnable;
 	struct s3_retry retry;
-	uint64_t launched_seq;
-	int64_t launched_ms;
+	struct bulk_launch launch;
 	struct loop_timer timer;
 	struct mp_copy *parts;
 	TAILQ_ENTRY(bulk_op) link;

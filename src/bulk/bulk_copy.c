@@ -9,7 +9,7 @@ static void copy_done(
 {
 	struct bulk_op *op = ctx;
 
-	bulk_landed(op->target, 1, op->launched_seq, op->launched_ms, err);
+	bulk_landed_one(op->target, &op->launch, err);
 	if (err->cls != S3_OK && bulk_try_again(op, err, NULL))
 		return;
 	if (err->cls == S3_OK) {

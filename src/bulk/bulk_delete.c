@@ -12,16 +12,11 @@
 /* Without a new delete for so long, what has gathered is sent. */
 #define QUIET_MS 150
 /* A batch occupies S3 about as much as this many single requests. */
-#define KEYS_PER_WEIGHT 50
-/* A refused batch is one of many keys refused: the next ones are smaller, and grow again slowly. */
-#define BATCH_MIN 100
-#define BATCH_GROWTH 50
+#define KEYS_PER_PLACE 50
 
 struct batch {
 	struct bulk_target *target;
-	unsigned weight;
-	uint64_t seq;
-	int64_t launched_ms;
+	struct bulk_launch launch;
 	size_t count;
 	struct bulk_op *ops[];
 };
@@ -42,26 +37,28 @@ void bulk_hurry(struct bulk_target *t)
 		t->deletes_due = true;
 }
 
+/* How many keys of the batch were refused for being too many. */
+static unsigned refused_keys(const struct s3_err *err, const struct s3_err *key_errs, size_t count)
+{
+	unsigned refused = 0;
+	size_t i;
+
+	if (err->cls != S3_OK)
+		return err->cls == S3_THROTTLED ? (unsigned)count : 0;
+	for (i = 0; i < count; i++)
+		refused += key_errs[i].cls == S3_THROTTLED;
+	return refused;
+}
+
 static void batch_done(
 	void *ctx, const struct s3_err *err, const struct s3_err *key_errs, size_t count)
 {
 	struct batch *b = ctx;
 	struct bulk_target *t = b->target;
-	const struct s3_err *verdict = err;
 	int64_t delay_ms = -1;
 	size_t i;
 
-	/* One throttled key is a throttling event of the partition. */
-	for (i = 0; err->cls == S3_OK && i < count; i++)
-		if (key_errs[i].cls == S3_THROTTLED)
-			verdict = &key_errs[i];
-	bulk_landed(t, b->weight, b->seq, b->launched_ms, verdict);
-	if (verdict->cls == S3_THROTTLED)
-		t->batch_max = b->count / 2 > BATCH_MIN ? (unsigned)b->count / 2 : BATCH_MIN;
-	else if (t->batch_max + BATCH_GROWTH < S3_DELETE_MAX)
-		t->batch_max += BATCH_GROWTH;
-	else
-		t->batch_max = S3_DELETE_MAX;
+	bulk_landed(t, &b->launch, refused_keys(err, key_errs, count));
 	for (i = 0; i < b->count; i++) {
 		const struct s3_err *e = err->cls == S3_OK ? &key_errs[i] : err;
 
@@ -73,27 +70,36 @@ static void batch_done(
 	free(b);
 }
 
-static unsigned weight_of(size_t keys)
+static struct bulk_cost cost_of(size_t keys)
 {
-	return (unsigned)((keys + KEYS_PER_WEIGHT - 1) / KEYS_PER_WEIGHT);
+	return (struct bulk_cost){
+		.places = (unsigned)((keys + KEYS_PER_PLACE - 1) / KEYS_PER_PLACE),
+		.writes = (unsigned)keys,
+	};
+}
+
+/* How many keys the next batch should have. */
+static unsigned batch_max(const struct bulk_target *t)
+{
+	return bulk_rate_batch(&t->window.rate, S3_DELETE_MAX);
 }
 
 /* How many deletes from the front fit into one request. */
 static size_t batch_fit(const struct bulk_target *t, bool *full)
 {
 	const struct bulk_op *op;
-	size_t count = 0, bytes = 0;
+	size_t count = 0, bytes = 0, most = batch_max(t);
 
 	TAILQ_FOREACH(op, &t->deletes, link)
 	{
 		bytes += s3_delete_weight(op->key);
-		if (count == t->batch_max || (count && bytes > S3_DELETE_BYTES_MAX)) {
+		if (count == most || (count && bytes > S3_DELETE_BYTES_MAX)) {
 			*full = true;
 			return count;
 		}
 		count++;
 	}
-	*full = count == t->batch_max;
+	*full = count == most;
 	return count;
 }
 
@@ -106,17 +112,16 @@ bool delete_launch(struct bulk_target *t)
 
 	if (!t->delete_count)
 		t->deletes_due = false;
-	if (!t->deletes_due && t->delete_count < t->batch_max &&
+	if (!t->deletes_due && t->delete_count < batch_max(t) &&
 		t->delete_bytes <= S3_DELETE_BYTES_MAX)
 		return false;
 	count = batch_fit(t, &full);
 	if ((!full && !t->deletes_due) ||
-		!bulk_window_admits(&t->window, weight_of(count), clk_mono_ms()))
+		!bulk_window_admits(&t->window, cost_of(count), clk_mono_ms()))
 		return false;
 	b = mem_zalloc(sizeof(*b) + count * sizeof(struct bulk_op *));
 	keys = mem_calloc(count, sizeof(*keys));
 	b->target = t;
-	b->weight = weight_of(count);
 	for (i = 0; i < count; i++) {
 		struct bulk_op *op = TAILQ_FIRST(&t->deletes);
 
@@ -126,8 +131,7 @@ bool delete_launch(struct bulk_target *t)
 		b->ops[b->count++] = op;
 		keys[i] = op->key;
 	}
-	b->seq = bulk_window_launch(&t->window, b->weight);
-	b->launched_ms = clk_mono_ms();
+	b->launch = bulk_window_launch(&t->window, cost_of(count), clk_mono_ms());
 	s3_delete_many(t->client, keys, count, S3_NO_RETRY, batch_done, b);
 	free(keys);
 	return true;

@@ -5,7 +5,6 @@
 #include <uthash.h>
 
 #include "bulk/bulk.h"
-#include "bulk/bulk_window.h"
 
 TAILQ_HEAD(bulk_list, bulk_op);
 TAILQ_HEAD(key_waits, key_wait);
@@ -36,11 +35,10 @@ struct bulk_target {
 	struct bulk_list ready;   /* copies and puts whose turn it is */
 	struct bulk_list deletes; /* deletes whose turn it is, to be batched */
 	unsigned delete_count;
-	unsigned batch_max; /* keys a batch, up to S3_DELETE_MAX */
 	size_t delete_bytes;
 	bool deletes_due; /* send the last, unfilled batch too */
 	struct loop_timer deletes_timer;
-	struct loop_timer pace_timer; /* the next request may follow the last one then */
+	struct loop_timer pace_timer; /* the next request may be sent then */
 	struct bulk_stats stats;
 	struct bulk_target *next;
 };
@@ -58,9 +56,14 @@ void bulk_finish(struct bulk_op *op, const struct s3_err *err);
  */
 bool bulk_try_again(struct bulk_op *op, const struct s3_err *err, int64_t *same_ms);
 void bulk_pump(struct bulk_target *t);
-/* An attempt is over: its place in the window is free, and the window learns from the answer. */
-void bulk_landed(struct bulk_target *t, unsigned weight, uint64_t seq, int64_t launched_ms,
-	const struct s3_err *err);
+/*
+ * An attempt is over: its place in the window is free, and the window learns from the answer, which
+ * refused so many of its writes for being too many.
+ */
+void bulk_landed(struct bulk_target *t, const struct bulk_launch *launch, unsigned refused);
+/* The same for an attempt of one write. */
+void bulk_landed_one(
+	struct bulk_target *t, const struct bulk_launch *launch, const struct s3_err *err);
 /* bulk_delete.c */
 bool delete_launch(struct bulk_target *t); /* sends one batch if there is one to send */
 void delete_queue(struct bulk_op *op);

@@ -17,8 +17,7 @@
 struct mp_part {
 	struct bulk_op *op;
 	unsigned number;
-	uint64_t seq;
-	int64_t launched_ms;
+	struct bulk_launch launch;
 	char etag[80];
 };
 
@@ -93,7 +92,7 @@ static void part_done(void *ctx, const struct s3_err *err, const struct s3_put_r
 	struct bulk_op *op = p->op;
 	struct mp_copy *m = op->parts;
 
-	bulk_landed(op->target, 1, p->seq, p->launched_ms, err);
+	bulk_landed_one(op->target, &p->launch, err);
 	m->in_flight--;
 	m->finished++;
 	if (err->cls != S3_OK) {
@@ -125,8 +124,7 @@ static void send_part(struct bulk_op *op, unsigned index)
 
 	p->op = op;
 	p->number = index + 1;
-	p->seq = bulk_window_launch(&op->target->window, 1);
-	p->launched_ms = clk_mono_ms();
+	p->launch = bulk_window_launch(&op->target->window, BULK_COST_ONE, clk_mono_ms());
 	m->in_flight++;
 	s3_mpu_part_copy(op->target->client, &params, 0, part_done, p);
 }
@@ -147,7 +145,8 @@ static void step(struct bulk_op *op)
 		return;
 	}
 	while (m->next < m->part_count && m->in_flight < PARTS_IN_FLIGHT &&
-		(!m->in_flight || bulk_window_admits(&op->target->window, 1, clk_mono_ms())))
+		(!m->in_flight ||
+			bulk_window_admits(&op->target->window, BULK_COST_ONE, clk_mono_ms())))
 		send_part(op, m->next++);
 	if (m->finished == m->part_count)
 		complete(op);

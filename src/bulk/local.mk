@@ -6,4 +6,5 @@ src_bulk_libbulk_a_SOURCES = \
 	src/bulk/bulk_meta.c \
 	src/bulk/bulk_mpcopy.c \
 	src/bulk/bulk_order.c \
+	src/bulk/bulk_rate.c src/bulk/bulk_rate.h \
 	src/bulk/bulk_window.c src/bulk/bulk_window.h
