@@ -101,6 +101,11 @@ struct s3_client *bulk_target_client(const struct bulk_target *t)
 	return t->client;
 }
 
+uint64_t bulk_target_copy_part_bytes(const struct bulk_target *t)
+{
+	return t->config.copy_part_bytes;
+}
+
 void bulk_target_stats(const struct bulk_target *t, struct bulk_stats *stats)
 {
 	*stats = t->stats;

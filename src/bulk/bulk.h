@@ -95,6 +95,7 @@ struct bulk_target *bulk_target_new(
 void bulk_target_configure(struct bulk_target *target, const struct bulk_config *config);
 void bulk_target_free(struct bulk_target *target);
 struct s3_client *bulk_target_client(const struct bulk_target *target);
+uint64_t bulk_target_copy_part_bytes(const struct bulk_target *target);
 void bulk_target_stats(const struct bulk_target *target, struct bulk_stats *stats);
 
 void bulk_submit(struct bulk_op *op);

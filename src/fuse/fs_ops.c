@@ -295,6 +295,18 @@ static void fs_statfs(fuse_req_t req, fuse_ino_t ino)
 	fuse_reply_statfs(req, &st);
 }
 
+static void fs_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t offset, off_t length,
+	struct fuse_file_info *fi)
+{
+	struct fs_req *r = fs_begin(req, ino, REPLY_ERR);
+
+	r->call.file = file_of(fi);
+	r->call.offset = (uint64_t)offset;
+	r->call.size = (size_t)length;
+	r->call.flags = (unsigned)mode;
+	fs_start(r, ns_fallocate);
+}
+
 static void fs_copy_file_range(fuse_req_t req, fuse_ino_t ino_in, off_t off_in,
 	struct fuse_file_info *fi_in, fuse_ino_t ino_out, off_t off_out,
 	struct fuse_file_info *fi_out, size_t len, int flags)
@@ -338,5 +350,6 @@ const struct fuse_lowlevel_ops fs_ops = {
 	.releasedir = fs_releasedir,
 	.fsyncdir = fs_fsyncdir,
 	.statfs = fs_statfs,
+	.fallocate = fs_fallocate,
 	.copy_file_range = fs_copy_file_range,
 };

@@ -3,9 +3,16 @@
 
 #include <stdlib.h>
 
-#include "ns/ns_int.h"
+#include "ns/ns_content.h"
 #include "util/clk.h"
 #include "util/mem.h"
+
+static void room_hook(void *ctx)
+{
+	struct ns *ns = ctx;
+
+	slab_pool_wake(&ns->slabs);
+}
 
 struct ns *ns_new(struct loop *loop, struct bulk *bulk, const struct ns_config *config)
 {
@@ -20,7 +27,10 @@ struct ns *ns_new(struct loop *loop, struct bulk *bulk, const struct ns_config *
 	LIST_INIT(&ns->dir_handles);
 	TAILQ_INIT(&ns->room_waiters);
 	LIST_INIT(&ns->flats);
-	TAILQ_INIT(&ns->write_waiters);
+	LIST_INIT(&ns->contents);
+	LIST_INIT(&ns->sources);
+	slab_pool_init(&ns->slabs, config->write_memory_bytes);
+	loop_add_hook(loop, room_hook, ns);
 	return ns;
 }
 
@@ -68,7 +78,7 @@ void ns_drain(struct ns *ns)
 
 bool ns_idle(const struct ns *ns)
 {
-	return !ns->accepted && !ns->uploads;
+	return !ns->accepted && !ns->uploads && !ns->saving;
 }
 
 uint64_t ns_failures(const struct ns *ns)
@@ -78,13 +88,11 @@ uint64_t ns_failures(const struct ns *ns)
 
 void ns_abandon(struct ns *ns)
 {
-	size_t i;
-	struct node *n;
+	struct content *ct;
 
-	for (i = 0; i < ns->table_size; i++)
-		for (n = ns->table[i]; n; n = n->table_next)
-			if (n->kind == NODE_FILE && n->u.content && !n->u.content->flushing)
-				upload_abort(n->u.content);
+	LIST_FOREACH(ct, &ns->contents, link)
+	if (!ct->flushing)
+		upload_let_go(ct, NULL, NULL);
 }
 
 void ns_close(struct ns *ns)
@@ -210,6 +218,7 @@ void ns_free(struct ns *ns)
 		free(ns->classes[i]);
 	for (i = 0; i < ABSENT_MAX; i++)
 		free(ns->absent[i].name);
+	loop_del_hook(ns->loop, room_hook, ns);
 	free((char *)ns->config.spool_dir);
 	free(ns->table);
 	free(ns);

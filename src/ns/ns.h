@@ -90,11 +90,12 @@ struct ns_config {
 	bool read_only;
 	bool commit_close;           /* -o commit=close: every call strict */
 	uint64_t part_bytes;         /* of uploads; 0: 8 MiB */
-	uint64_t write_memory_bytes; /* of data waiting to be uploaded; 0: 64 MiB */
+	uint64_t part_min_bytes;     /* the least that S3 takes, but for the last part; 0: 5 MiB */
+	uint64_t write_memory_bytes; /* of local bytes of files that are written; 0: 64 MiB */
 	uint64_t read_memory_bytes;  /* of readahead; 0: 64 MiB */
 	size_t rename_limit;   /* objects of a directory that is renamed in one go; 0: 10,000 */
 	unsigned pending_max;  /* accepted operations that are not done; 0: 10,000 */
-	const char *spool_dir; /* where buffers go beyond the bound; NULL: $TMPDIR, /var/tmp */
+	const char *spool_dir; /* where local bytes go beyond it; NULL: $TMPDIR, /var/tmp */
 };
 
 /*
@@ -172,13 +173,15 @@ void ns_open(struct ns_call *call);   /* node, flags -> file */
 void ns_create(struct ns_call *call); /* node, name, flags -> result, file */
 void ns_read(struct ns_call *call);   /* node, file, offset, size -> runs */
 void ns_write(struct ns_call *call);  /* node, file, offset, data, size -> done_bytes */
-void ns_flush(struct ns_call *call);  /* node, file */
-void ns_fsync(struct ns_call *call);  /* node, file */
+void ns_fallocate(
+	struct ns_call *call);       /* node, file, offset, size, flags: those of fallocate(2) */
+void ns_flush(struct ns_call *call); /* node, file */
+void ns_fsync(struct ns_call *call); /* node, file */
 void ns_release(struct ns_file_handle *file);
 /* file at offset -> file2 at offset2, size bytes -> done_bytes; EXDEV: the kernel copies itself */
 void ns_copy(struct ns_call *call);
 
-/* -- removing and renaming: ns_remove.c -- */
+/* -- removing and renaming: ns_remove.c, ns_rename.c -- */
 void ns_unlink(struct ns_call *call); /* node, name */
 void ns_rename(struct ns_call *call); /* node, name, parent2, name2, flags */
 

@@ -54,12 +54,10 @@ static void accepted_free(struct accepted *a)
 	free((char *)a->op.key.ptr);
 	free((char *)a->op.source_key.ptr);
 	free((char *)a->op.source_etag.ptr);
+	if (a->release)
+		a->release(a);
 	free(a->extra);
 	meta_headers_free(a->patch, a->patch_count);
-	if (a->data) {
-		a->ns->uploads--;
-		data_free(a->ns, a->data, a->data_cap);
-	}
 	node_unref(a->node);
 	if (a->source)
 		node_unref(a->source);
@@ -120,7 +118,7 @@ static void done(struct bulk_op *op, const struct s3_err *err)
 	if (a->walk)
 		walk_settled(a->walk, a, err);
 	/* Who asked for it was interrupted, and does not know how it ended: S3 does. */
-	if (!a->deferred && TAILQ_EMPTY(&a->waiters) && a->node->parent)
+	if (!a->deferred && !a->after && TAILQ_EMPTY(&a->waiters) && a->node->parent)
 		dir_changed(a->node->parent);
 	TAILQ_FOREACH(c, &a->waiters, link)
 	c->errnum = err->errnum;
@@ -137,6 +135,8 @@ static void done(struct bulk_op *op, const struct s3_err *err)
 		wake_node(p);
 	if (ns->accepted < pending_max(ns) * 9 / 10)
 		wake(&ns->room_waiters);
+	if (a->after)
+		a->after(a);
 	accepted_free(a);
 }
 
@@ -145,19 +145,32 @@ void reply_errnum(struct ns_call *c)
 	c->reply(c, c->errnum);
 }
 
-void accept_op(
-	struct accepted *a, struct walk *w, struct ns_call *c, void (*then)(struct ns_call *))
+static void accept(struct accepted *a, struct walk *w, pid_t tid)
 {
 	a->op.done = done;
 	a->walk = w;
-	a->deferred = !c;
-	a->tid = c ? c->tid : 0;
+	a->tid = tid;
 	a->ns->accepted++;
 	node_pend(a->node, 1);
 	node_touch(a->node);
 	if (w)
 		walk_accepted(w);
 	bulk_submit(&a->op);
+}
+
+void accept_own(struct accepted *a, struct walk *w, pid_t tid)
+{
+	struct bulk_target *t = a->op.target;
+
+	accept(a, w, tid);
+	bulk_hurry(t);
+}
+
+void accept_op(
+	struct accepted *a, struct walk *w, struct ns_call *c, void (*then)(struct ns_call *))
+{
+	a->deferred = !c;
+	accept(a, w, c ? c->tid : 0);
 	if (!c)
 		return;
 	c->errnum = 0;

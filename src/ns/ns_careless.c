@@ -8,8 +8,7 @@
  */
 #include <stdlib.h>
 
-#include "ns/ns_int.h"
-#include "util/mem.h"
+#include "ns/ns_content.h"
 
 static void stored_settled(struct accepted *a, const struct s3_err *err)
 {
@@ -20,30 +19,20 @@ static void stored_settled(struct accepted *a, const struct s3_err *err)
 		return;
 	ct->flushing = false;
 	/* What was refused is not tried again by the close, which would store an empty object. */
-	if (err->cls == S3_OK) {
-		file_stored(a);
-		ct->created = false;
-	} else {
+	if (err->cls != S3_OK) {
 		ct->errnum = err->errnum;
+		return;
 	}
+	file_stored(a);
+	ct->created = false;
 	/* A copy is all there is to store; the content of a file that was created follows. */
-	if (err->cls == S3_OK && a->source) {
-		ct->dirty = false;
-		ct->own = true;
-		content_drop_base(ct);
-		n->size_bytes = ct->size_bytes = a->op.size_bytes;
-		n->pages_good = false;
-	}
-	node_ref(n);
-	wake(&ct->waiters);
-	if (n->u.content == ct && !ct->writers) {
-		bool lost = ct->dirty;
-
-		content_free(n);
-		if (lost)
-			file_lost(n);
-	}
-	node_unref(n);
+	if (!a->source)
+		return;
+	n->size_bytes = a->op.size_bytes;
+	ct->dirty = ct->late = false;
+	content_is_own(ct);
+	handles_follow(n);
+	n->pages_good = false;
 }
 
 void careless_copy(struct ns_call *c, struct node *from, const struct etag *etag, struct node *to,
@@ -53,14 +42,9 @@ void careless_copy(struct ns_call *c, struct node *from, const struct etag *etag
 
 	accepted_source(a, from, etag);
 	a->op.size_bytes = from->size_bytes;
-	if (to->meta && to->meta->unsaved && to->meta->has) {
-		meta_send(a);
-		a->op.patch = a->patch;
-		a->op.patch_count = a->patch_count;
-	} else {
-		meta_copy(to, from);
-	}
+	file_copy_meta(a);
 	a->settle = stored_settled;
+	a->after = content_attempted;
 	to->u.content->flushing = true;
 	accept_op(a, walk_known(to->volume->ns, c), c, then);
 }
@@ -71,7 +55,7 @@ bool careless_setattr(struct ns_call *c, void (*then)(struct ns_call *))
 	struct node *from;
 
 	/* The kernel does not say that it was fchmod, and of which descriptor. */
-	if (!ct || !ct->writers || !ct->dirty || ct->flushing || ct->size_bytes ||
+	if (!ct || !ct->writers || !ct->dirty || ct->flushing || ct->extents.size_bytes ||
 		!c->node->live || !walk_is_careless(walk_known(c->node->volume->ns, c)))
 		return false;
 	from = file_opened_by(c->node->volume->ns, c->tid);
@@ -116,18 +100,13 @@ bool careless_create(struct ns_call *c, struct node *n)
 {
 	struct walk *w = walk_of(n->volume, c);
 	struct accepted *a;
-	struct bytes *run;
 
-	if (!walk_is_careless(w) || walk_is_remove(w) ||
-		file_opened_by(n->volume->ns, c->tid))
+	if (!walk_is_careless(w) || walk_is_remove(w) || file_opened_by(n->volume->ns, c->tid))
 		return false;
 	a = accepted_new(n, BULK_PUT, "upload");
-	run = mem_zalloc(sizeof(*run));
-	*run = BYTES_LIT("");
-	a->extra = run;
-	a->op.body = (struct s3_body){.runs = run, .run_count = 1};
 	a->op.meta = &a->meta;
 	a->settle = stored_settled;
+	a->after = content_attempted;
 	n->u.content->flushing = true;
 	c->work = node_ref(n);
 	c->drop = create_drop;

@@ -1,31 +1,24 @@
 /*
- * The bytes of a file that is open for writing, until they are in S3. Memory has a bound: a buffer
- * that would pass it waits for uploads to finish; when nothing is being uploaded (many files open,
- * none with a whole part), buffers live in unlinked spool files, which the kernel can write out.
+ * The content of a file that is open for writing: see ns_content.h. Here is how it begins and ends,
+ * and how bytes are put into it. Core thread only; it belongs to its node.
  */
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
-#include "ns/ns_int.h"
+#include "ns/ns_content.h"
+#include "util/clk.h"
 #include "util/mem.h"
 
-#define PART_BYTES_DEFAULT ((size_t)8 << 20)
-#define WRITE_MEMORY_DEFAULT ((uint64_t)64 << 20)
-#define DATA_START ((size_t)64 << 10)
+/* Most files are small: their first slab doubles until it holds a part. */
+#define SLAB_START ((size_t)64 << 10)
+/* A file of so many extents is stored before it gets more: everything has a bound. */
+#define EXTENTS_MAX ((size_t)1 << 18)
 
-/* Parts double every 1,000, so that 10,000 of them reach S3's largest object. */
-size_t part_bytes(const struct content *ct)
+static void clean_evict(struct evictable *e)
 {
-	uint64_t part = ct->node->volume->config.part_bytes;
+	struct content *ct = (struct content *)((char *)e - offsetof(struct content, clean));
 
-	if (!part)
-		part = PART_BYTES_DEFAULT;
-	part <<= ct->part_count / 1000;
-	return part > S3_PART_MAX ? (size_t)S3_PART_MAX : (size_t)part;
+	content_is_own(ct);
 }
 
 struct content *content_get(struct node *n)
@@ -36,9 +29,12 @@ struct content *content_get(struct node *n)
 		return ct;
 	ct = mem_zalloc(sizeof(*ct));
 	ct->node = n;
-	ct->size_bytes = n->size_bytes;
-	TAILQ_INIT(&ct->waiters);
 	ct->own = true;
+	ct->clean.evict = clean_evict;
+	LIST_INIT(&ct->fetches);
+	TAILQ_INIT(&ct->waiters);
+	TAILQ_INIT(&ct->flushers);
+	LIST_INSERT_HEAD(&n->volume->ns->contents, ct, link);
 	n->u.content = ct;
 	return ct;
 }
@@ -49,169 +45,37 @@ bool node_has_writer(const struct node *n)
 	       (n->u.content->writers || n->u.content->dirty || n->u.content->flushing);
 }
 
-/* A buffer's memory begins behind this head. */
-struct data_head {
-	size_t mapped; /* bytes mapped from a spool file; 0: memory of the bound */
-	char pad[64 - sizeof(size_t)];
-};
-
-static struct data_head *head_of(char *data)
+static void drop_bytes(struct content *ct)
 {
-	return (struct data_head *)(data - sizeof(struct data_head));
+	evict_forbid(&ct->node->volume->ns->slabs, &ct->clean);
+	content_drop_fetches(ct);
+	extents_clear(&ct->extents);
+	slab_unref(ct->slab);
+	ct->slab = NULL;
+	ct->run_start = ct->run_end = 0;
+	ct->foreign = false;
 }
 
-void data_free(struct ns *ns, char *data, size_t cap)
+void content_is_own(struct content *ct)
 {
-	if (!data)
-		return;
-	if (head_of(data)->mapped) {
-		munmap(head_of(data), head_of(data)->mapped);
-	} else {
-		free(head_of(data));
-		ns->write_bytes -= cap;
-	}
-	wake(&ns->write_waiters);
-}
-
-char *content_take_put(struct content *ct, size_t *cap)
-{
-	struct ns *ns = ct->node->volume->ns;
-	size_t used = ct->used;
-	char *data = content_take_data(ct, cap);
-	struct data_head *small;
-
-	if (!data || head_of(data)->mapped || used == *cap)
-		return data;
-	/* It waits, perhaps with thousands of others: only as much memory as it needs. */
-	small = realloc(head_of(data), sizeof(*small) + used);
-	if (!small)
-		return data;
-	ns->write_bytes -= *cap - used;
-	*cap = used;
-	wake(&ns->write_waiters);
-	return (char *)(small + 1);
-}
-
-/* Room on disk is taken at once: a full disk is this write's ENOSPC, never a later SIGBUS. */
-static char *spool_new(const struct ns_volume *v, size_t cap, int *errnum)
-{
-	const char *dir = v->config.spool_dir ? v->config.spool_dir : getenv("TMPDIR");
-	size_t size = cap + sizeof(struct data_head);
-	struct data_head *h;
-	int fd;
-
-	fd = open(dir ? dir : "/var/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-	if (fd < 0) {
-		*errnum = errno;
-		return NULL;
-	}
-	*errnum = posix_fallocate(fd, 0, (off_t)size);
-	h = *errnum ? MAP_FAILED : mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (h == MAP_FAILED && !*errnum)
-		*errnum = errno;
-	close(fd);
-	if (h == MAP_FAILED)
-		return NULL;
-	h->mapped = size;
-	return (char *)(h + 1);
-}
-
-static char *memory_new(struct ns *ns, size_t cap)
-{
-	struct data_head *h = malloc(cap + sizeof(*h));
-
-	if (!h)
-		return NULL;
-	h->mapped = 0;
-	ns->write_bytes += cap;
-	return (char *)(h + 1);
-}
-
-void content_drop_data(struct content *ct)
-{
-	size_t cap;
-	char *data = content_take_data(ct, &cap);
-
-	data_free(ct->node->volume->ns, data, cap);
-}
-
-char *content_take_data(struct content *ct, size_t *cap)
-{
-	char *data = ct->data;
-
-	*cap = ct->cap;
-	ct->data = NULL;
-	ct->used = ct->cap = 0;
-	return data;
-}
-
-int content_room(struct content *ct, size_t extra)
-{
-	struct ns *ns = ct->node->volume->ns;
-	uint64_t bound = ns->config.write_memory_bytes ? ns->config.write_memory_bytes
-						       : WRITE_MEMORY_DEFAULT;
-	size_t need = ct->used + extra, cap = ct->cap ? ct->cap : DATA_START;
-	char *data;
-	int errnum = 0;
-
-	if (need <= ct->cap)
-		return 0;
-	while (cap < need)
-		cap *= 2;
-	if (cap > part_bytes(ct))
-		cap = need > part_bytes(ct) ? need : part_bytes(ct);
-	if (ns->write_bytes + cap <= bound) {
-		data = memory_new(ns, cap);
-		errnum = data ? 0 : ENOMEM;
-	} else if (ns->uploads) {
-		return -1;
-	} else {
-		data = spool_new(ct->node->volume, cap, &errnum);
-	}
-	if (!data)
-		return errnum;
-	if (ct->used)
-		memcpy(data, ct->data, ct->used);
-	data_free(ns, ct->data, ct->cap);
-	ct->data = data;
-	ct->cap = cap;
-	return 0;
-}
-
-void content_drop_base(struct content *ct)
-{
-	struct node *base = ct->base;
-
-	ct->base = NULL;
-	ct->base_bytes = ct->base_full_bytes = 0;
-	etag_free(&ct->base_etag);
-	if (base && base != ct->node)
-		node_unref(base);
+	drop_bytes(ct);
+	ct->own = true;
 }
 
 void content_clear(struct content *ct)
 {
-	upload_abort(ct);
-	content_drop_data(ct);
-	content_drop_base(ct);
-	ct->loading = NULL;
+	upload_let_go(ct, NULL, NULL);
+	drop_bytes(ct);
 	ct->own = false;
-	ct->size_bytes = 0;
 	ct->errnum = 0;
 }
 
-void content_set_base(
-	struct content *ct, struct node *base, const struct etag *etag, uint64_t full_bytes)
+void content_unlink(struct content *ct)
 {
-	content_drop_base(ct);
-	ct->base = base == ct->node ? base : node_ref(base);
-	etag_copy(&ct->base_etag, etag);
-	ct->base_full_bytes = full_bytes;
-}
-
-bool content_all_local(const struct content *ct)
-{
-	return !ct->own && !ct->base && !ct->part_count;
+	ct->unlinked = true;
+	if (!save_is_final(ct))
+		upload_let_go(ct, NULL, NULL);
+	save_progress(ct);
 }
 
 void content_free(struct node *n)
@@ -221,10 +85,246 @@ void content_free(struct node *n)
 	if (!ct)
 		return;
 	n->u.content = NULL;
-	upload_abort(ct);
-	content_drop_data(ct);
-	content_drop_base(ct);
-	free(ct->parts);
-	free(ct->upload_id);
+	upload_let_go(ct, NULL, NULL);
+	drop_bytes(ct);
+	LIST_REMOVE(ct, link);
+	/* Who waited for something of it looks again. */
+	wake(&ct->waiters);
 	free(ct);
+}
+
+/*
+ * What comes after the last close (pages of a mapping) is stored when the last handle goes. What is
+ * not, because that has failed and its close has said so, is lost.
+ */
+void content_release(struct node *n)
+{
+	struct content *ct = n->u.content;
+	bool lost;
+
+	if (!ct || ct->flushing || ct->leaving || (ct->unlinked ? n->opens : ct->writers))
+		return;
+	lost = ct->dirty && n->live && !ct->unlinked;
+	if (lost && ct->late && !n->volume->ns->closing) {
+		content_save(ct, NULL, 0);
+		return;
+	}
+	content_free(n);
+	if (lost)
+		file_lost(n);
+}
+
+void content_attempted(struct accepted *a)
+{
+	struct node *n = node_ref(a->node);
+
+	if (n->u.content)
+		wake(&n->u.content->waiters);
+	content_release(n);
+	node_unref(n);
+}
+
+bool content_is_read(const struct content *ct)
+{
+	return ct && !ct->own;
+}
+
+void content_readable(struct content *ct)
+{
+	ct->readable = true;
+	if (ct->upload)
+		upload_keep_bytes(ct->upload);
+}
+
+bool content_load(struct ns_call *c, struct content *ct, void (*resume)(struct ns_call *))
+{
+	struct node *n = ct->node;
+	struct extent whole = {.kind = EXTENT_OBJECT};
+
+	if (ct->extents.count > EXTENTS_MAX && !ct->unlinked && !ct->leaving) {
+		content_settle(c, ct, resume);
+		return false;
+	}
+	if (!ct->own) {
+		evict_forbid(&n->volume->ns->slabs, &ct->clean);
+		return true;
+	}
+	if (n->pending && n->size_bytes) {
+		wait_node(c, n, resume);
+		return false;
+	}
+	ct->own = false;
+	if (!n->size_bytes)
+		return true;
+	whole.len = n->size_bytes;
+	whole.of.source = source_get(n, &n->etag, n->size_bytes);
+	extents_put(&ct->extents, &whole);
+	source_unref(whole.of.source);
+	return true;
+}
+
+/* ---- what was sent already ---- */
+
+static bool take_back(struct ns_call *c, struct content *ct, unsigned first, uint64_t to,
+	void (*resume)(struct ns_call *))
+{
+	struct upload *u = ct->upload;
+	unsigned i;
+
+	if (extents_have(&ct->extents, u->parts[first]->offset, to, EXTENT_SENT)) {
+		content_settle(c, ct, resume);
+		return false;
+	}
+	for (i = first; i < u->count; i++)
+		if (u->parts[i]->state == PART_SENT || u->parts[i]->state == PART_FETCHING) {
+			c->errnum = 0;
+			park(c, &ct->waiters, resume);
+			return false;
+		}
+	upload_take_back(u, first);
+	return true;
+}
+
+/*
+ * A part of local bytes is sent again under its number. One that the server has copied is not worth
+ * that: it and what follows is planned anew. Bytes that are nowhere but in the upload have to be
+ * made readable first.
+ */
+bool content_touch(struct ns_call *c, struct content *ct, uint64_t from, uint64_t to,
+	void (*resume)(struct ns_call *))
+{
+	struct upload *u = ct->upload;
+	unsigned i;
+
+	if (!u || from >= u->end)
+		return true;
+	i = upload_part_at(u, from);
+	if (to == UINT64_MAX)
+		return take_back(c, ct, i, from, resume);
+	for (; i < u->count && u->parts[i]->offset < to; i++) {
+		struct upload_part *p = u->parts[i];
+
+		if (p->copy)
+			return take_back(c, ct, i, u->end, resume);
+		if (extents_have(&ct->extents, p->offset, p->offset + p->len, EXTENT_SENT)) {
+			content_settle(c, ct, resume);
+			return false;
+		}
+		p->stale = true;
+		evict_forbid(&u->volume->ns->slabs, &p->evictable);
+	}
+	return true;
+}
+
+/* ---- bytes ---- */
+
+static size_t slab_cap(const struct content *ct, size_t want)
+{
+	struct plan_limits limits;
+	size_t cap = SLAB_START, part;
+
+	plan_limits_of(ct, &limits);
+	part = (size_t)limits.part_bytes;
+	/* One that is full was as large as they get: this file is no small one. */
+	if (ct->slab && ct->slab->cap_bytes >= part)
+		return part;
+	if (ct->slab && !ct->slab->lent)
+		want += ct->slab->used_bytes;
+	while (cap < want)
+		cap *= 2;
+	return cap < part ? cap : part;
+}
+
+/* Room for new bytes in ct->slab, at least one: 0 and *ret, a positive errno, or SLAB_WAIT. */
+static int make_room(struct content *ct, size_t want, size_t *ret)
+{
+	struct ns_volume *v = ct->node->volume;
+	struct slab *s = ct->slab, *fresh;
+	size_t cap;
+	int r = 0;
+
+	if (!s || s->used_bytes == s->cap_bytes) {
+		cap = slab_cap(ct, want);
+		if (s && !s->lent && cap > s->cap_bytes) {
+			r = slab_grow(s, v->config.spool_dir, cap, true);
+		} else {
+			r = slab_new(&v->ns->slabs, v->config.spool_dir, cap, true, &fresh);
+			if (!r) {
+				slab_unref(s);
+				ct->slab = fresh;
+			}
+		}
+	}
+	if (!r)
+		*ret = ct->slab->cap_bytes - ct->slab->used_bytes;
+	return r;
+}
+
+static bool in_place(const struct extent *e)
+{
+	return e->kind == EXTENT_LOCAL && !e->of.slab->lent;
+}
+
+/* How many bytes from `at` on cannot be changed where they are. */
+static size_t fresh_len(const struct content *ct, uint64_t at, size_t len)
+{
+	const struct extent *e;
+
+	for (e = extents_at(&ct->extents, at); e && e->offset < at + len;
+		e = extents_next(&ct->extents, e))
+		if (in_place(e))
+			return (size_t)(e->offset - at);
+	return len;
+}
+
+static void put_fresh(struct content *ct, uint64_t at, const char *data, size_t len)
+{
+	struct slab *s = ct->slab;
+	struct extent local = {
+		.kind = EXTENT_LOCAL, .offset = at, .len = len, .at = s->used_bytes, .of.slab = s};
+
+	memcpy(s->data + s->used_bytes, data, len);
+	s->used_bytes += len;
+	extents_put(&ct->extents, &local);
+}
+
+int content_put(struct content *ct, uint64_t offset, const char *data, size_t len, size_t *done)
+{
+	while (*done < len) {
+		uint64_t at = offset + *done;
+		const struct extent *e = extents_at(&ct->extents, at);
+		size_t n, room;
+		int r;
+
+		if (e && in_place(e)) {
+			n = (size_t)(extent_end(e) - at);
+			n = n < len - *done ? n : len - *done;
+			memcpy(e->of.slab->data + e->at + (at - e->offset), data + *done, n);
+			*done += n;
+			continue;
+		}
+		n = fresh_len(ct, at, len - *done);
+		r = make_room(ct, n, &room);
+		/* A full disk: what S3 has already need not be kept. */
+		if (r == ENOSPC && ct->upload && upload_evict(ct->upload))
+			continue;
+		if (r)
+			return r;
+		n = n < room ? n : room;
+		put_fresh(ct, at, data + *done, n);
+		*done += n;
+	}
+	return 0;
+}
+
+void content_changed(struct content *ct, bool pages_good)
+{
+	struct node *n = ct->node;
+
+	ct->dirty = ct->late = true;
+	n->size_bytes = ct->extents.size_bytes;
+	n->mtime_ms = clk_wall_ms();
+	meta_written(n);
+	n->pages_good = pages_good;
+	node_touch(n);
 }

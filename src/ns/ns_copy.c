@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "ns/ns_int.h"
+#include "ns/ns_content.h"
 #include "util/clk.h"
 #include "util/log.h"
 #include "util/mem.h"
@@ -129,22 +129,13 @@ static void first_settled(struct accepted *a, const struct s3_err *err)
 	ct->flushing = false;
 	/* A larger one is copied again at its close: the kernel comes back for the rest first. */
 	if (err->cls == S3_OK && a->op.size_bytes <= COPY_REPLY_MAX) {
+		n->size_bytes = a->op.size_bytes;
 		file_stored(a);
-		ct->dirty = ct->created = false;
-		ct->own = true;
-		n->size_bytes = ct->size_bytes = a->op.size_bytes;
+		ct->dirty = ct->created = ct->late = false;
+		content_is_own(ct);
+		handles_follow(n);
 		n->pages_good = false;
 	}
-	node_ref(n);
-	wake(&ct->waiters);
-	if (n->u.content == ct && !ct->writers) {
-		bool lost = ct->dirty;
-
-		content_free(n);
-		if (lost)
-			file_lost(n);
-	}
-	node_unref(n);
 }
 
 static void first_done(struct ns_call *c)
@@ -172,87 +163,192 @@ static void copy_first(struct ns_call *c, struct node *from, struct node *to)
 	a->op.size_bytes = from->size_bytes;
 	a->attempt = true;
 	a->settle = first_settled;
+	a->after = content_attempted;
 	to->u.content->flushing = true;
 	accept_op(a, walk_of(to->volume, c), c, first_done);
 }
 
 /* ---- the call ---- */
 
-/* Can the range be what the file begins with, or goes on with? The rest the kernel copies itself.
- */
-static bool fits(const struct ns_call *c, const struct node *from, const struct content *ct)
-{
-	if (from == ct->node || node_has_writer(from) || from->pending || ct->flushing || ct->own ||
-		ct->used || ct->part_count || c->offset != c->offset2 ||
-		c->offset2 != ct->size_bytes)
-		return false;
-	if (!ct->base)
-		return c->offset == 0;
-	return ct->base == from && etag_equal(&ct->base_etag, &c->file->etag);
-}
+/* Local bytes are copied here, a while of them at once: the kernel asks again for the rest. */
+#define LOCAL_BYTES_MAX ((uint64_t)1 << 20)
 
-static void take_range(struct ns_call *c, struct node *from, struct node *to)
-{
-	struct content *ct = to->u.content;
-	uint64_t n = from->size_bytes - c->offset;
+static void copy_go(struct ns_call *c);
 
-	if (n > c->size)
-		n = c->size;
-	if (n > COPY_REPLY_MAX)
-		n = COPY_REPLY_MAX;
-	if (!ct->base)
-		content_set_base(ct, from, &c->file->etag, from->size_bytes);
-	ct->base_bytes += n;
-	ct->size_bytes += n;
-	ct->dirty = true;
-	to->size_bytes = ct->size_bytes;
-	to->mtime_ms = clk_wall_ms();
-	meta_written(to);
-	to->pages_good = false;
-	node_touch(to);
-	c->done_bytes = (size_t)n;
+static void copied(struct ns_call *c, struct content *to, uint64_t len)
+{
+	c->done_bytes = (size_t)len;
+	content_changed(to, false);
 	c->reply(c, 0);
 }
 
-/* To who does not look at what close says the range that completes the file is the file's copy. */
-static bool copies_now(const struct ns_call *c, const struct node *from, const struct node *to)
+/* Bytes that another file, or this one, has here. */
+static void copy_local(struct ns_call *c, struct content *to, const struct extent *e, uint64_t len)
 {
-	uint64_t left = from->size_bytes - c->offset;
+	size_t done = 0;
+	char *data;
+	int r;
 
-	return left <= c->size && left <= COPY_REPLY_MAX &&
-	       walk_is_careless(walk_of(to->volume, c));
+	if (len > LOCAL_BYTES_MAX)
+		len = LOCAL_BYTES_MAX;
+	/* A copy: where they are may change when bytes are put. */
+	data = malloc((size_t)len);
+	if (!data) {
+		c->reply(c, ENOMEM);
+		return;
+	}
+	memcpy(data, e->of.slab->data + e->at + (c->offset - e->offset), (size_t)len);
+	r = content_put(to, c->offset2, data, (size_t)len, &done);
+	free(data);
+	if (done)
+		copied(c, to, done);
+	else if (r == SLAB_WAIT)
+		park(c, &to->node->volume->ns->slabs.waiters, copy_go);
+	else
+		c->reply(c, r);
+}
+
+/* The range, or the part of it that is of one kind, becomes one of the target's extents. */
+static void copy_extent(struct ns_call *c, struct content *to, const struct extent *e)
+{
+	uint64_t len = extent_end(e) - c->offset;
+	struct extent piece = *e;
+
+	if (len > c->size)
+		len = c->size;
+	if (len > COPY_REPLY_MAX)
+		len = COPY_REPLY_MAX;
+	if (e->kind == EXTENT_LOCAL) {
+		copy_local(c, to, e, len);
+		return;
+	}
+	/* Only the upload has it: the kernel reads it, and that makes it readable. */
+	if (e->kind == EXTENT_SENT) {
+		c->reply(c, EXDEV);
+		return;
+	}
+	piece.offset = c->offset2;
+	piece.len = len;
+	if (e->kind == EXTENT_OBJECT) {
+		piece.at = e->at + (c->offset - e->offset);
+		to->foreign |= e->of.source->node != to->node;
+	}
+	extents_put(&to->extents, &piece);
+	copied(c, to, len);
+}
+
+static void copy_range(struct ns_call *c, struct node *from, struct content *to)
+{
+	struct content *ct = from->u.content;
+	struct extent whole = {.kind = EXTENT_OBJECT, .len = c->file->size_bytes};
+
+	if (!content_load(c, to, copy_go) ||
+		!content_touch(c, to, c->offset2, c->offset2 + c->size, copy_go))
+		return;
+	if (content_is_read(ct)) {
+		copy_extent(c, to, extents_at(&ct->extents, c->offset));
+		return;
+	}
+	whole.of.source = source_get(from, &c->file->etag, whole.len);
+	copy_extent(c, to, &whole);
+	source_unref(whole.of.source);
+}
+
+static uint64_t size_of(const struct ns_call *c)
+{
+	const struct content *ct = c->file->node->u.content;
+
+	return content_is_read(ct) ? ct->extents.size_bytes : c->file->size_bytes;
+}
+
+/* Something has to end first: true, and the call was parked. */
+static bool waits(struct ns_call *c, struct node *from, struct content *to)
+{
+	struct content *ct = from->u.content;
+
+	if (to->flushing)
+		park(c, &to->waiters, copy_go);
+	else if (ct && ct->flushing)
+		park(c, &ct->waiters, copy_go);
+	else if (from->pending && !content_is_read(ct))
+		wait_node(c, from, copy_go);
+	return c->parked;
+}
+
+/*
+ * To who does not look at what close says the range that completes the file is the file's copy:
+ * what there is so far is what it begins with.
+ */
+static bool completes(const struct ns_call *c, const struct node *from, const struct content *ct)
+{
+	const struct extent *e = extents_at(&ct->extents, 0);
+	bool begun = e && ct->extents.count == 1 && e->kind == EXTENT_OBJECT && !e->at &&
+		     e->of.source->node == from && etag_equal(&e->of.source->etag, &c->file->etag);
+
+	return !ct->own && !ct->upload && c->offset == c->offset2 &&
+	       c->offset == ct->extents.size_bytes && (begun || !c->offset) &&
+	       c->offset + c->size == from->size_bytes && c->size <= COPY_REPLY_MAX &&
+	       !content_is_read(from->u.content) && walk_is_careless(walk_of(ct->node->volume, c));
 }
 
 static void copy_now(struct ns_call *c, struct node *from, struct node *to)
 {
-	if (accept_full(c, ns_copy))
+	if (accept_full(c, copy_go))
 		return;
-	c->done_bytes = (size_t)(from->size_bytes - c->offset);
+	c->done_bytes = c->size;
 	careless_copy(c, from, &c->file->etag, to, reply_errnum);
+}
+
+static void copy_go(struct ns_call *c)
+{
+	struct node *from = c->file->node, *to = c->file2->node;
+	struct content *ct = to->u.content;
+	bool whole;
+
+	if (c->errnum || ct->errnum) {
+		c->reply(c, c->errnum ? c->errnum : ct->errnum);
+		return;
+	}
+	if (waits(c, from, ct))
+		return;
+	c->done_bytes = 0;
+	if (c->offset >= size_of(c)) {
+		c->reply(c, 0);
+		return;
+	}
+	if (c->size > size_of(c) - c->offset)
+		c->size = (size_t)(size_of(c) - c->offset);
+	if (c->offset2 + c->size > FILE_BYTES_MAX) {
+		c->reply(c, EFBIG);
+		return;
+	}
+	/* What is here, and holes, need no copy by S3; but then most of such a file does. */
+	whole = !c->offset && !c->offset2 && !ct->own && !ct->extents.size_bytes &&
+		!content_is_read(from->u.content) && c->size == from->size_bytes;
+	switch (pair_state(to->volume, from->volume)) {
+	case PAIR_COPIES:
+		if (completes(c, from, ct))
+			copy_now(c, from, to);
+		else
+			copy_range(c, from, ct);
+		break;
+	case PAIR_UNKNOWN:
+		if (whole)
+			copy_first(c, from, to);
+		else
+			c->reply(c, EXDEV);
+		break;
+	case PAIR_REFUSED:
+		c->reply(c, EXDEV);
+		break;
+	}
 }
 
 void ns_copy(struct ns_call *c)
 {
-	struct node *from = c->file->node, *to = c->file2->node;
-	struct content *ct = to->u.content;
-	enum pair_state state;
-
-	if (!c->file2->writes || !ct || ct->errnum) {
-		c->reply(c, ct && ct->errnum ? ct->errnum : EBADF);
-		return;
-	}
-	if (c->offset >= from->size_bytes) {
-		c->done_bytes = 0;
-		c->reply(c, 0);
-		return;
-	}
-	state = fits(c, from, ct) ? pair_state(to->volume, from->volume) : PAIR_REFUSED;
-	if (state == PAIR_COPIES && copies_now(c, from, to))
-		copy_now(c, from, to);
-	else if (state == PAIR_COPIES)
-		take_range(c, from, to);
-	else if (state == PAIR_UNKNOWN && !ct->base && c->size >= from->size_bytes)
-		copy_first(c, from, to);
+	c->errnum = 0;
+	if (!c->file2->writes || !c->file2->node->u.content)
+		c->reply(c, EBADF);
 	else
-		c->reply(c, EXDEV);
+		copy_go(c);
 }

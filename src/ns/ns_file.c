@@ -1,9 +1,9 @@
-/* Files: opening, creating, truncating, and letting go of them. */
+/* Files: opening, creating, and letting go of them. Core thread only. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 
-#include "ns/ns_int.h"
+#include "ns/ns_blocks.h"
 #include "util/clk.h"
 #include "util/mem.h"
 
@@ -14,33 +14,53 @@ static struct ns_file_handle *handle_new(struct ns_call *c, struct node *n)
 
 	h->node = node_ref(n);
 	LIST_INSERT_HEAD(&n->volume->ns->file_handles, h, link);
+	LIST_INIT(&h->aheads);
 	h->reads = mode != O_WRONLY;
 	h->writes = mode != O_RDONLY;
 	h->tid = c->tid;
 	h->size_bytes = n->size_bytes;
 	etag_copy(&h->etag, &n->etag);
+	n->opens++;
 	if (h->writes)
 		content_get(n)->writers++;
+	if (n->u.content && (h->reads || n->opens > n->u.content->writers))
+		content_readable(n->u.content);
 	c->file = h;
 	return h;
+}
+
+/* Somebody waits for bytes of another version than that of the handle. */
+static struct readahead *outdated(const struct ns_file_handle *h)
+{
+	struct readahead *ra;
+
+	LIST_FOREACH(ra, &h->aheads, link)
+	if (ra->node == h->node && !TAILQ_EMPTY(&ra->waiters) && !etag_equal(&ra->etag, &h->etag))
+		return ra;
+	return NULL;
+}
+
+void handles_follow(struct node *n)
+{
+	struct ns_file_handle *h;
+	struct readahead *ra;
+
+	if (!n->opens)
+		return;
+	LIST_FOREACH(h, &n->volume->ns->file_handles, link)
+	{
+		if (h->node != n)
+			continue;
+		etag_copy(&h->etag, &n->etag);
+		h->size_bytes = n->size_bytes;
+		while ((ra = outdated(h)))
+			wake(&ra->waiters);
+	}
 }
 
 bool ns_file_reads_only(const struct ns_file_handle *h)
 {
 	return !h->writes;
-}
-
-static void truncate_open(struct node *n)
-{
-	struct content *ct = content_get(n);
-
-	content_clear(ct);
-	ct->dirty = true;
-	n->size_bytes = 0;
-	n->mtime_ms = clk_wall_ms();
-	meta_written(n);
-	n->pages_good = false;
-	node_touch(n);
 }
 
 static void open_go(struct ns_call *c)
@@ -54,13 +74,13 @@ static void open_go(struct ns_call *c)
 		c->reply(c, n->kind == NODE_DIR ? EISDIR : ENOENT);
 		return;
 	}
-	/* A copy that is pending is opened when it is there; what is being flushed, when it is. */
-	if (n->pending && !truncates) {
-		wait_node(c, n, open_go);
+	/* A copy that is pending is opened when it is there. What is being stored can be read. */
+	if (ct && ct->flushing && (truncates || !ct->save)) {
+		park(c, &ct->waiters, open_go);
 		return;
 	}
-	if (ct && ct->flushing) {
-		park(c, &ct->waiters, open_go);
+	if (n->pending && !content_is_read(ct) && (!truncates || (ct && ct->leaving))) {
+		wait_node(c, n, open_go);
 		return;
 	}
 	if (!n->live && !ct) {
@@ -147,18 +167,14 @@ void ns_release(struct ns_file_handle *h)
 	struct node *n = h->node;
 	struct content *ct = n->u.content;
 
-	if (h->writes && ct && !--ct->writers && !ct->flushing) {
-		bool lost = ct->dirty;
-
-		/* Not flushed: the close was interrupted or has failed, and said so. */
-		content_free(n);
-		if (lost)
-			file_lost(n);
-	}
-	readahead_free(h);
+	if (h->writes && ct)
+		ct->writers--;
+	n->opens--;
+	readaheads_free(h);
 	LIST_REMOVE(h, link);
 	etag_free(&h->etag);
 	free(h);
+	content_release(n);
 	node_unref(n);
 }
 
@@ -170,41 +186,6 @@ static void sized(struct ns_call *c)
 		c->reply(c, c->errnum);
 	else
 		meta_set(c);
-}
-
-static void truncated(struct ns_call *c)
-{
-	if (!c->errnum) {
-		c->node->size_bytes = 0;
-		c->node->pages_good = false;
-		meta_written(c->node);
-	}
-	sized(c);
-}
-
-/* truncate(2) to 0, or to what it is. */
-static void setattr_size(struct ns_call *c)
-{
-	struct node *n = c->node;
-
-	c->errnum = 0;
-	if (n->kind != NODE_FILE) {
-		c->errnum = EISDIR;
-	} else if ((uint64_t)c->st.st_size == n->size_bytes) {
-		c->errnum = 0;
-	} else if (c->st.st_size) {
-		c->errnum = EOPNOTSUPP;
-	} else if (node_has_writer(n)) {
-		if (n->u.content->flushing) {
-			park(c, &n->u.content->waiters, setattr_size);
-			return;
-		}
-		truncate_open(n);
-	} else {
-		file_put_empty(n, c, truncated);
-		return;
-	}
-	sized(c);
 }
 
 static void setattr_stored(struct ns_call *c)
@@ -229,7 +210,7 @@ void ns_setattr(struct ns_call *c)
 	if (c->node->volume->config.read_only)
 		c->reply(c, EROFS);
 	else if (c->flags & NS_SET_SIZE)
-		setattr_size(c);
+		setattr_size(c, sized);
 	else
 		meta_set(c);
 }

@@ -1,12 +1,12 @@
 /*
- * close(2) and fsync(2): what the file consists of is turned into the cheapest plan: one
- * CopyObject, one PutObject, or the end of a multipart upload. A copy of a walk is deferred; the
- * walk's last one is held until all of the walk is done (contract C3).
+ * close(2) and fsync(2). Outside of walks they wait until the file is stored (ns_save.c). In a walk
+ * a copy of a whole object, or a small file, is deferred: the operation takes along what it needs.
+ * The walk's last copy is held until all of the walk is done (contract C3).
  */
 #include <errno.h>
 #include <stdlib.h>
 
-#include "ns/ns_int.h"
+#include "ns/ns_content.h"
 #include "util/clk.h"
 #include "util/mem.h"
 
@@ -39,44 +39,18 @@ void file_stored(struct accepted *a)
 	dirs_sent(n->parent);
 }
 
-static void copy_settled(struct accepted *a, const struct s3_err *err)
+void file_copy_meta(struct accepted *a)
 {
 	struct node *n = a->node;
 
-	if (err->cls == S3_OK)
-		file_stored(a);
-	else if (n->pending == 1 && !(n->u.content && n->u.content->dirty))
-		file_lost(n);
-}
-
-static void upload_settled(struct accepted *a, const struct s3_err *err)
-{
-	struct node *n = a->node;
-	struct content *ct = n->u.content;
-
-	if (err->cls == S3_OK)
-		file_stored(a);
-	if (!ct)
-		return;
-	ct->flushing = false;
-	if (err->cls == S3_OK) {
-		ct->dirty = ct->created = false;
-		if (ct->upload_id) {
-			upload_forget(ct);
-			content_drop_base(ct);
-			ct->own = true;
-		}
-	} else if (ct->upload_id) {
-		ct->errnum = err->errnum;
+	/* Without attributes of its own it keeps all that the source has. */
+	if (n->meta && n->meta->unsaved && n->meta->has) {
+		meta_send(a);
+		a->op.patch = a->patch;
+		a->op.patch_count = a->patch_count;
+	} else {
+		meta_copy(n, a->source);
 	}
-	node_ref(n);
-	wake(&ct->waiters);
-	if (n->u.content == ct && !ct->writers) {
-		content_free(n);
-		if (err->cls != S3_OK)
-			file_lost(n);
-	}
-	node_unref(n);
 }
 
 /* ---- the last call of a walk ---- */
@@ -115,173 +89,143 @@ static void stored_go(struct ns_call *c)
 		c->reply(c, c->errnum);
 }
 
-/* ---- the plans ---- */
+/* ---- what a walk defers ---- */
 
-static void flush_copy(struct ns_call *c, struct content *ct, struct walk *w)
+static void deferred_settled(struct accepted *a, const struct s3_err *err)
 {
-	struct node *n = c->node;
-	bool last = is_last(c, w);
-	bool deferred = last || ((walk_is_copy(w) || walk_is_run(w)) && walk_defers(w, WALK_COPY));
-	struct accepted *a = accepted_new(n, BULK_COPY, "copy");
+	struct node *n = a->node;
 
-	accepted_source(a, ct->base, &ct->base_etag);
-	a->op.size_bytes = ct->base_full_bytes;
-	a->settle = copy_settled;
-	/* Without attributes of its own it keeps all that the source has. */
-	if (n->meta && n->meta->unsaved && n->meta->has) {
-		meta_send(a);
-		a->op.patch = a->patch;
-		a->op.patch_count = a->patch_count;
-	} else {
-		meta_copy(n, ct->base);
+	if (err->cls == S3_OK) {
+		file_stored(a);
+		handles_follow(n);
+	} else if (n->pending == 1 && !(n->u.content && n->u.content->dirty)) {
+		file_lost(n);
 	}
-	ct->dirty = ct->created = false;
-	ct->own = true;
-	content_drop_base(ct);
-	etag_free(&n->etag);
-	accept_op(a, w, deferred ? NULL : c, NULL);
+}
+
+/* The operation has all it needs: the file is as if S3 had it. */
+static void defer(struct ns_call *c, struct accepted *a, struct walk *w)
+{
+	struct content *ct = c->node->u.content;
+
+	a->settle = deferred_settled;
+	ct->dirty = ct->created = ct->late = false;
+	content_is_own(ct);
+	etag_free(&c->node->etag);
+	accept_op(a, w, NULL, NULL);
+}
+
+static void defer_copy(struct ns_call *c, const struct copied *from, struct walk *w)
+{
+	struct accepted *a = accepted_new(c->node, BULK_COPY, "copy");
+	bool last = is_last(c, w);
+
+	accepted_source(a, from->node, from->etag);
+	a->op.size_bytes = from->size_bytes;
+	file_copy_meta(a);
+	defer(c, a, w);
 	if (last)
 		flush_barrier(c);
-	else if (deferred)
+	else
 		c->reply(c, 0);
 }
 
-static void put_run(struct accepted *a, struct content *ct)
-{
-	struct bytes *run = mem_zalloc(sizeof(*run));
-
-	*run = BYTES(ct && ct->data ? ct->data : "", ct ? ct->used : 0);
-	a->extra = run;
-	a->op.body = (struct s3_body){.runs = run, .run_count = 1};
-	a->op.meta = &a->meta;
-	meta_send(a);
-	a->settle = upload_settled;
-}
-
-/* The operation takes the bytes along: the file is as if S3 had it. */
-static void flush_put_deferred(struct ns_call *c, struct content *ct, struct walk *w)
+static void defer_put(struct ns_call *c, struct content *ct, struct walk *w)
 {
 	struct accepted *a = accepted_new(c->node, BULK_PUT, "upload");
+	const struct extent *e = extents_at(&ct->extents, 0);
 
-	put_run(a, ct);
-	a->data = content_take_put(ct, &a->data_cap);
-	if (a->data) {
-		((struct bytes *)a->extra)->ptr = a->data;
-		c->node->volume->ns->uploads++;
-	}
-	a->settle = copy_settled;
-	ct->dirty = ct->created = false;
-	ct->own = true;
-	etag_free(&c->node->etag);
-	accept_op(a, w, NULL, NULL);
+	/* It waits, perhaps with thousands of others: only as much memory as it needs. */
+	slab_unref(ct->slab);
+	ct->slab = NULL;
+	if (e && e->kind == EXTENT_LOCAL)
+		slab_shrink(e->of.slab);
+	put_body(a, ct);
+	defer(c, a, w);
 	c->reply(c, 0);
 }
 
-static void flush_put(struct ns_call *c, struct content *ct, struct walk *w)
+/* What the file is a copy of, as a whole and with nothing sent yet: false, or *from. */
+static bool is_copy(const struct content *ct, const struct walk *w, struct copied *from)
 {
-	struct accepted *a;
+	const struct extent *e = extents_at(&ct->extents, 0);
+	struct node *n = NULL;
 
+	if (ct->upload || ct->own)
+		return false;
+	if (e && ct->extents.count == 1 && e->kind == EXTENT_OBJECT &&
+		e->len == e->of.source->size_bytes && e->of.source->node != ct->node) {
+		*from = (struct copied){e->of.source->node, &e->of.source->etag, e->len};
+		return true;
+	}
+	/* An empty file of a copy is copied like any other, with what metadata it has. */
+	if (walk_is_copy(w) && ct->created && !e)
+		n = walk_source(w);
+	if (!n || n->kind != NODE_FILE || n->size_bytes ||
+		!volume_copies_from(ct->node->volume, n->volume))
+		return false;
+	*from = (struct copied){n, &n->etag, 0};
+	return true;
+}
+
+/* Small enough, and all of it is here. */
+static bool is_small(const struct content *ct)
+{
+	return !ct->upload && ct->extents.size_bytes <= put_bytes_max(ct) &&
+	       !extents_have(&ct->extents, 0, ct->extents.size_bytes, EXTENT_OBJECT);
+}
+
+static void store(struct ns_call *c, struct content *ct)
+{
+	struct walk *w = walk_of(c->node->volume, c);
+	bool last = is_last(c, w), defers = walk_is_copy(w) || walk_is_run(w);
+	struct copied from;
+	bool copy = !ct->errnum && is_copy(ct, w, &from);
+
+	if (copy && (last || (defers && walk_defers(w, WALK_COPY)))) {
+		defer_copy(c, &from, w);
+		return;
+	}
 	/* A copy of a walk that no server can make, from one endpoint to another. */
-	if ((walk_is_run(w) || (walk_is_copy(w) && !is_last(c, w))) && walk_defers(w, WALK_PUT)) {
-		flush_put_deferred(c, ct, w);
+	if (!copy && !ct->errnum && defers && !last && is_small(ct) && walk_defers(w, WALK_PUT)) {
+		defer_put(c, ct, w);
 		return;
 	}
-	a = accepted_new(c->node, BULK_PUT, "upload");
-	put_run(a, ct);
-	ct->flushing = true;
-	accept_op(a, w, c, stored_go);
+	park(c, &ct->flushers, stored_go);
+	if (copy)
+		content_save_copy(ct, &from, w, c->tid);
+	else
+		content_save(ct, w, c->tid);
 }
 
-void file_put_empty(struct node *n, struct ns_call *c, void (*then)(struct ns_call *))
-{
-	struct accepted *a = accepted_new(n, BULK_PUT, "truncation");
-
-	put_run(a, NULL);
-	accept_op(a, NULL, c, then);
-}
-
-static void completed(void *ctx, const struct s3_err *err, const struct s3_put_result *result)
-{
-	struct accepted *a = ctx;
-
-	if (err->cls == S3_OK && result->etag.len < sizeof(a->op.etag)) {
-		memcpy(a->op.etag, result->etag.ptr, result->etag.len);
-		a->op.etag[result->etag.len] = '\0';
-	}
-	bulk_release(&a->op);
-	a->op.done(&a->op, err);
-}
-
-static void complete(struct bulk_op *op)
-{
-	struct accepted *a = (struct accepted *)op;
-	struct content *ct = a->node->u.content;
-	struct s3_part *list = mem_calloc(ct->part_count, sizeof(*list));
-	unsigned i;
-
-	for (i = 0; i < ct->part_count; i++)
-		list[i] = (struct s3_part){.number = i + 1, .etag = BYTES_STR(ct->parts[i]->etag)};
-	s3_mpu_complete(a->node->volume->client, op->key, BYTES_STR(ct->upload_id), list,
-		ct->part_count, ct->size_bytes, 0, completed, a);
-	free(list);
-}
-
-static void flush_parts(struct ns_call *c, struct content *ct, struct walk *w)
-{
-	struct accepted *a;
-
-	if (ct->used)
-		upload_queue_data(ct);
-	if (ct->errnum) {
-		c->reply(c, ct->errnum);
-		return;
-	}
-	if (!ct->upload_id || ct->parts_done < ct->part_count) {
-		park(c, &ct->waiters, flush_go);
-		return;
-	}
-	a = accepted_new(c->node, BULK_WRITE, "upload");
-	a->settle = upload_settled;
-	a->op.granted = complete;
-	ct->flushing = true;
-	accept_op(a, w, c, stored_go);
-}
+/* ---- the calls ---- */
 
 static void flush_go(struct ns_call *c)
 {
 	struct node *n = c->node;
 	struct content *ct = n->u.content;
-	struct walk *w;
 
+	c->errnum = 0;
 	if (ct && ct->flushing) {
-		park(c, &ct->waiters, flush_go);
+		park(c, ct->save ? &ct->flushers : &ct->waiters, ct->save ? stored_go : flush_go);
+		return;
+	}
+	if (ct && ct->leaving && n->pending) {
+		wait_node(c, n, flush_go);
 		return;
 	}
 	/* A file without a name any more has nowhere to go. */
-	if (!ct || !ct->dirty || !n->live || ct->errnum) {
-		c->errnum = ct && n->live ? ct->errnum : 0;
+	if (!ct || !ct->dirty || ct->unlinked) {
 		stored_go(c);
 		return;
 	}
-	if (accept_full(c, flush_go))
+	if (!n->live) {
+		c->reply(c, EIO);
 		return;
-	w = walk_of(n->volume, c);
-	if (walk_is_copy(w) && ct->created && !ct->size_bytes && walk_source(w) &&
-		volume_copies_from(n->volume, walk_source(w)->volume) &&
-		!walk_source(w)->size_bytes && walk_source(w)->kind == NODE_FILE) {
-		/* An empty file is copied like any other, with what metadata it has. */
-		content_set_base(ct, walk_source(w), &walk_source(w)->etag, 0);
-		flush_copy(c, ct, w);
-	} else if (ct->part_count) {
-		flush_parts(c, ct, w);
-	} else if (ct->base && ct->base_bytes == ct->base_full_bytes) {
-		flush_copy(c, ct, w);
-	} else if (ct->base) {
-		upload_queue_base(ct);
-		flush_parts(c, ct, w);
-	} else {
-		flush_put(c, ct, w);
 	}
+	if (accept_full(c, flush_go) || sources_rescue(c, n, ct, flush_go))
+		return;
+	store(c, ct);
 }
 
 void ns_flush(struct ns_call *c)
@@ -297,19 +241,20 @@ void ns_flush(struct ns_call *c)
 static void fsync_wait(struct ns_call *c)
 {
 	struct node *n = c->node;
+	bool lost = !n->live && !(n->u.content && n->u.content->unlinked);
 
 	if (n->pending) {
 		wait_node(c, n, fsync_wait);
 		return;
 	}
-	c->reply(c, n->live || !c->file->writes ? 0 : EIO);
+	c->reply(c, lost && c->file->writes ? EIO : 0);
 }
 
 void ns_fsync(struct ns_call *c)
 {
 	struct content *ct = c->node->u.content;
 
-	if (ct && ct->dirty && c->node->live)
+	if (ct && (ct->dirty || ct->flushing) && !ct->unlinked)
 		flush_go(c);
 	else
 		fsync_wait(c);

@@ -11,6 +11,7 @@
 #include "ns/ns.h"
 #include "ns/ns_ledger.h"
 #include "ns/ns_proc.h"
+#include "ns/ns_slab.h"
 #include "ns/ns_walk.h"
 #include "util/buf.h"
 #include "util/bytes.h"
@@ -109,8 +110,10 @@ struct node {
 	uint32_t lookups; /* the kernel's references */
 	uint32_t refs;
 	uint32_t pending; /* accepted operations on this name */
-	uint32_t keepers; /* NODE_DIR: walks that see to it, or to one below, being there in the end
-			   */
+	union {
+		uint32_t keepers; /* NODE_DIR: walks that see to it, or to one below, lasting */
+		uint32_t opens;   /* NODE_FILE: handles */
+	};
 	uint8_t kind;
 	bool live; /* in the table */
 	bool archived;
@@ -179,9 +182,11 @@ struct ns {
 	char *classes[CLASSES_MAX];
 	struct absent absent[ABSENT_MAX];
 	unsigned absent_next;
-	size_t write_bytes;
-	unsigned uploads; /* parts and objects on their way: buffers that will come free */
-	struct ns_call_list write_waiters;
+	LIST_HEAD(, content) contents; /* files that are written (ns_content.h) */
+	LIST_HEAD(, source) sources;   /* objects that they consist of */
+	struct slab_pool slabs;
+	unsigned uploads; /* requests of multipart uploads under way */
+	unsigned saving;  /* files that are being stored */
 	size_t read_bytes;
 	TAILQ_HEAD(, readahead) readers;
 	void (*stale)(void *ctx, struct node *parent, const char *name, struct node *node);
@@ -278,15 +283,16 @@ struct accepted {
 	bool deferred;       /* nobody waits for it: a failure is the walk's, and the ledger's */
 	struct ns_call_list waiters;
 	void (*settle)(struct accepted *a, const struct s3_err *err); /* bookkeeping of the names */
-	void *extra;
+	void (*after)(
+		struct accepted *a); /* when all that follows from the answer is done; or NULL */
+	void *extra;                 /* owned; what it holds is let go of by `release`, or NULL */
+	void (*release)(struct accepted *a);
 	const char *what; /* "copy", "delete", ... for messages */
 	char *path;
 	pid_t tid; /* who waits for it; 0: nobody */
 	struct s3_meta meta;
 	struct s3_header *patch; /* owned */
 	size_t patch_count;
-	char *data; /* what a deferred put sends; owned (data_free) */
-	size_t data_cap;
 };
 /* A fresh one on `node`; fill in what is special, then accept(). */
 struct accepted *accepted_new(struct node *node, enum bulk_kind kind, const char *what);
@@ -297,6 +303,8 @@ void accepted_source(struct accepted *a, struct node *source, const struct etag 
  */
 void accept_op(
 	struct accepted *a, struct walk *w, struct ns_call *c, void (*then)(struct ns_call *));
+/* The same for an operation that belongs to something of ours: `after` is the end of it. */
+void accept_own(struct accepted *a, struct walk *w, pid_t tid);
 void reply_errnum(struct ns_call *c); /* a `then` that replies c->errnum */
 /* True when the call had to be parked because too much is pending. */
 bool accept_full(struct ns_call *c, void (*resume)(struct ns_call *));
@@ -341,86 +349,6 @@ void dirs_sent(struct node *dir);
 void dir_put_marker(
 	struct node *dir, struct walk *w, struct ns_call *c, void (*then)(struct ns_call *));
 
-/* ---- files that are written ------------------------------------------------------------------ */
-
-/* One part of an upload: bytes of ours, or a range of an object. */
-struct upload_part {
-	struct content *content; /* NULL: its file has let go of it */
-	struct ns_volume *volume;
-	unsigned number;
-	char *data; /* NULL: a range of the base */
-	size_t len, cap;
-	uint64_t base_offset, base_len;
-	bool sent, done;
-	char etag[80];
-	struct bytes run;
-};
-
-/*
- * What a file that is open for writing consists of: a range of an object from its beginning
- * (`base`), then parts that are on their way, then the bytes in `data`.
- */
-struct content {
-	struct node *node;
-	unsigned writers;
-	bool created; /* S3 has no object of this name yet */
-	bool dirty;   /* what S3 has is not what is here */
-	bool flushing;
-	int errnum; /* of an upload that failed; until the last close */
-	uint64_t size_bytes;
-	bool own; /* it is the node's own object; `base` is set when the first byte is added */
-	struct node *base; /* a reference unless it is the node itself; or NULL */
-	struct etag base_etag;
-	uint64_t base_bytes;      /* used of it */
-	uint64_t base_full_bytes; /* the object's size */
-	char *data;
-	size_t used, cap;
-	char *upload_id;
-	struct create *create; /* CreateMultipartUpload is under way */
-	struct load *loading;  /* the base is being fetched */
-	struct upload_part **parts;
-	unsigned part_count, parts_done, parts_in_flight;
-	struct ns_call_list waiters; /* for progress of the upload */
-};
-
-/* ns_content.c: memory */
-struct content *content_get(struct node *n); /* made if need be, as the node's own object */
-void content_set_base(
-	struct content *ct, struct node *base, const struct etag *etag, uint64_t full_bytes);
-void content_drop_base(struct content *ct);
-void content_free(struct node *n);
-bool node_has_writer(const struct node *n);
-void content_clear(struct content *ct); /* empty: truncated to 0 */
-bool content_all_local(const struct content *ct);
-/* Room for `extra` more bytes in ct->data: 0, a positive errno, or -1: no memory now, wait. */
-int content_room(struct content *ct, size_t extra);
-void content_drop_data(struct content *ct);
-char *content_take_data(struct content *ct, size_t *cap);
-/* The same for one put: no larger than it need be. */
-char *content_take_put(struct content *ct, size_t *cap);
-void data_free(struct ns *ns, char *data, size_t cap);
-size_t part_bytes(const struct content *ct);
-/* ns_upload.c: multipart uploads */
-void upload_queue_data(struct content *ct); /* what is in ct->data becomes a part */
-void upload_queue_base(struct content *ct);
-void upload_pump(struct content *ct);
-void upload_abort(struct content *ct);
-void upload_forget(struct content *ct); /* it is complete */
-/* ns_flush.c */
-void file_stored(struct accepted *a); /* S3 has it: its node learns what S3 said */
-void file_lost(struct node *n);       /* what was made here is not in S3, and will not be */
-void file_put_empty(struct node *n, struct ns_call *c, void (*then)(struct ns_call *));
-
-struct ns_file_handle {
-	struct node *node; /* a reference */
-	LIST_ENTRY(ns_file_handle) link;
-	bool reads, writes;
-	pid_t tid;
-	struct etag etag; /* of the version that was opened */
-	uint64_t size_bytes;
-	struct readahead *ahead; /* ns_read.c; or NULL */
-};
-void readahead_free(struct ns_file_handle *h);
 /* Lets go of what the kernel has not closed. */
 void dir_handles_free(struct ns *ns);
 void file_handles_free(struct ns *ns);

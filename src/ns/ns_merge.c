@@ -2,6 +2,7 @@
  * What S3 says of a name is merged into the nodes, unless the name was changed here after S3 was
  * asked: then its word is older than ours (contract C6). Core thread.
  */
+#include "ns/ns_content.h"
 #include "ns/ns_list.h"
 
 void read_begins(struct node *dir)

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "ns/ns_int.h"
+#include "ns/ns_content.h"
 #include "util/clk.h"
 #include "util/mem.h"
 
@@ -216,11 +216,16 @@ void meta_lost(struct node *n)
 static void meta_settled(struct accepted *a, const struct s3_err *err)
 {
 	struct node *n = a->node;
+	struct etag old = {0};
 
-	if (err->cls != S3_OK)
+	if (err->cls != S3_OK) {
 		meta_lost(n);
-	else
-		file_stored(a);
+		return;
+	}
+	etag_copy(&old, &n->etag);
+	file_stored(a);
+	sources_follow(n, &old, &n->etag);
+	etag_free(&old);
 }
 
 void meta_save_file(

@@ -1,9 +1,9 @@
-/* unlink and rename. A file's source is deleted only after its copy is confirmed (contract C9). */
+/* unlink(2), and what keeps a directory when its last file goes. Core thread only. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "ns/ns_int.h"
+#include "ns/ns_content.h"
 #include "util/mem.h"
 
 void name_came_back(struct node *gone)
@@ -23,12 +23,25 @@ static void unlink_settled(struct accepted *a, const struct s3_err *err)
 {
 	struct node *n = a->node;
 
-	if (err->cls != S3_OK)
+	if (err->cls != S3_OK) {
 		name_came_back(n);
-	else if (n->kind == NODE_FILE && n->live) {
+	} else if (n->kind == NODE_FILE && n->live) {
+		if (n->u.content)
+			content_unlink(n->u.content);
 		node_bury(n);
 		tombs_purge(n->parent);
 	}
+}
+
+/* What was written to it meanwhile is stored under its name, if it still has one. */
+static void unlink_after(struct accepted *a)
+{
+	struct node *n = a->node;
+
+	if (n->kind != NODE_FILE || !n->u.content)
+		return;
+	n->u.content->leaving = false;
+	content_release(n);
 }
 
 /* ---- the last file of a directory without a marker: the directory stays ---- */
@@ -156,19 +169,47 @@ static void unlink_strict(struct ns_call *c)
 		remove_missing(c);
 		return;
 	}
+	if (n->u.content && n->u.content->flushing && !save_is_final(n->u.content)) {
+		park(c, &n->u.content->waiters, unlink_strict);
+		return;
+	}
 	a = accepted_new(n, BULK_DELETE, "removal");
 	a->settle = unlink_settled;
+	if (n->u.content) {
+		n->u.content->leaving = true;
+		a->after = unlink_after;
+	}
 	accept_op(a, w, c, unlink_over);
 }
 
 static void unlink_deferred(struct ns_call *c, struct node *n, struct walk *w)
 {
-	struct accepted *a = accepted_new(node_bury(n), BULK_DELETE, "removal");
+	struct accepted *a;
 
+	if (n->u.content)
+		content_unlink(n->u.content);
+	a = accepted_new(node_bury(n), BULK_DELETE, "removal");
 	a->settle = unlink_settled;
 	accept_op(a, w, NULL, NULL);
 	c->errnum = 0;
 	unlink_over(c);
+}
+
+bool file_unname(struct ns_call *c, struct node *n, void (*resume)(struct ns_call *))
+{
+	struct content *ct = n->u.content;
+
+	c->errnum = 0;
+	if (ct && ct->flushing && !save_is_final(ct)) {
+		park(c, &ct->waiters, resume);
+		return true;
+	}
+	if (ct && ct->upload && ct->upload->lossy && ct->readable && !ct->flushing) {
+		content_settle(c, ct, resume);
+		return true;
+	}
+	return !(ct && (ct->created || ct->flushing)) &&
+	       (content_keep(c, n, resume) || sources_rescue(c, n, n->u.content, resume));
 }
 
 void ns_unlink(struct ns_call *c)
@@ -184,13 +225,17 @@ void ns_unlink(struct ns_call *c)
 		remove_missing(c);
 		return;
 	}
-	c->errnum = careless_remove(c);
+	if (!c->errnum)
+		c->errnum = careless_remove(c);
 	if (c->errnum) {
 		c->reply(c, c->errnum);
 		return;
 	}
+	if (file_unname(c, n, ns_unlink))
+		return;
 	if (n->u.content && n->u.content->created && !n->u.content->flushing) {
 		/* S3 has never heard of it. */
+		content_unlink(n->u.content);
 		node_remove(n);
 		c->errnum = 0;
 		unlink_last(c);
@@ -208,113 +253,4 @@ void ns_unlink(struct ns_call *c)
 		check_last(c, unlink_strict);
 	else
 		unlink_strict(c);
-}
-
-/* ---- rename of a file ---- */
-
-static void rename_end(struct ns_call *c)
-{
-	struct node *n = c->work;
-	struct bytes to = BYTES_STR(c->name2);
-
-	if (!c->errnum) {
-		struct node *old = node_live(c->parent2, to);
-
-		if (old && old != n)
-			node_remove(old);
-		if (n->live)
-			node_move(n, c->parent2, to);
-		else
-			dir_changed(c->parent2);
-		n->checked_ms =
-			0; /* the copy is a version of its own: S3 is asked for it when needed */
-	} else {
-		dir_changed(c->parent2);
-	}
-	c->work = NULL;
-	c->reply(c, c->errnum);
-	node_unref(n);
-}
-
-static void rename_kept(struct accepted *a, const struct s3_err *err)
-{
-	(void)a; /* the name moves when the source is deleted, or stays */
-	(void)err;
-}
-
-/* The copy is confirmed: now the source may go. */
-static void rename_copied(struct ns_call *c)
-{
-	struct node *n = c->work;
-	struct accepted *a;
-
-	if (c->errnum) {
-		rename_end(c);
-		return;
-	}
-	a = accepted_new(n, BULK_DELETE, "removal of the renamed file's old name");
-	a->settle = rename_kept;
-	accept_op(a, NULL, c, rename_end);
-}
-
-static void node_drop(struct ns_call *c)
-{
-	node_unref(c->work);
-	c->work = NULL;
-}
-
-static void rename_copy(struct ns_call *c, struct node *n)
-{
-	struct accepted *a = accepted_new(n, BULK_COPY, "copy for the rename");
-	struct buf key = BUF_INIT(0);
-
-	accepted_source(a, n, &n->etag);
-	free((char *)a->op.key.ptr);
-	node_child_key(c->parent2, BYTES_STR(c->name2), &key);
-	a->op.key.len = key.len;
-	a->op.key.ptr = buf_take(&key);
-	a->op.size_bytes = n->size_bytes;
-	a->settle = rename_kept;
-	c->work = node_ref(n);
-	c->drop = node_drop;
-	accept_op(a, NULL, c, rename_copied);
-}
-
-void ns_rename(struct ns_call *c)
-{
-	struct node *n = node_live(c->node, BYTES_STR(c->name));
-	struct node *to = node_live(c->parent2, BYTES_STR(c->name2));
-	struct ns_call target = {.node = c->parent2};
-	int r = name_check(&target, c->name2);
-
-	if (c->node->volume->config.read_only)
-		r = EROFS;
-	else if (!n || !c->parent2->live)
-		r = ENOENT;
-	else if (c->flags & ~(unsigned)RENAME_NOREPLACE)
-		r = EINVAL;
-	else if (to && (c->flags & RENAME_NOREPLACE))
-		r = EEXIST;
-	else if (n->volume != c->parent2->volume ||
-		 (n->kind == NODE_FILE && walk_is_tree_move(walk_known(n->volume->ns, c))))
-		r = EXDEV; /* mv then walks through the fast copy and the batched delete */
-	else if (n->kind == NODE_DIR) {
-		rename_dir(c);
-		return;
-	} else if (to && to->kind == NODE_DIR)
-		r = EISDIR;
-	else if (node_has_writer(n) || (to && node_has_writer(to)))
-		r = EBUSY;
-	if (!r && n->pending) {
-		wait_node(c, n, ns_rename);
-		return;
-	}
-	if (r || to == n)
-		c->reply(c, r);
-	else if (!c->step && c->node != c->parent2 && may_be_last(n))
-		check_last(c, ns_rename);
-	else if (c->errnum)
-		c->reply(c, c->errnum);
-	else
-		rename_copy(c, n);
 }

@@ -1,252 +1,573 @@
 /*
- * Multipart uploads of open files: parts are sent while data still arrives. A failed part makes the
- * upload fail at the next write or at close; whatever fails is aborted in S3.
+ * Multipart uploads of files: parts are sent while data still arrives, several at once; ranges of
+ * objects are copied by the server. A part whose bytes change is sent again under its number. Core
+ * thread only. An upload belongs to its content; let go of, it lives until S3 has heard that it is
+ * aborted.
  */
+#include <errno.h>
 #include <stdlib.h>
 
-#include "ns/ns_int.h"
+#include "ns/ns_content.h"
 #include "util/log.h"
 #include "util/mem.h"
 
-#define PARTS_IN_FLIGHT 8
-/* A range of the base becomes parts of at most this size. */
-#define BASE_PART ((uint64_t)1 << 30)
+#define SENDING_MAX 8
+/* They cost nothing here. */
+#define COPYING_MAX 32
+/* Parts double every so many, so that S3_PARTS_MAX of them reach 8 TiB whatever is not known yet.
+ */
+#define PARTS_A_SIZE 1000
 
-/* An upload that its file has let go of: it lives until its last request is answered. */
-static void part_free(struct ns *ns, struct upload_part *p)
+void plan_limits_of(const struct content *ct, struct plan_limits *limits)
 {
-	data_free(ns, p->data, p->cap);
+	const struct ns_volume *v = ct->node->volume;
+	uint64_t min = v->config.part_min_bytes ? v->config.part_min_bytes : S3_PART_MIN;
+	uint64_t part = v->config.part_bytes ? v->config.part_bytes : NS_PART_BYTES;
+
+	part <<= (ct->upload ? ct->upload->count : 0) / PARTS_A_SIZE;
+	*limits = (struct plan_limits){
+		.min_bytes = min,
+		.part_bytes = part < S3_PART_MAX - S3_PART_MIN ? part : S3_PART_MAX - S3_PART_MIN,
+		.copy_part_bytes = bulk_target_copy_part_bytes(v->target),
+		.parts_max = S3_PARTS_MAX,
+	};
+	if (limits->copy_part_bytes < min)
+		limits->copy_part_bytes = min;
+}
+
+uint64_t put_bytes_max(const struct content *ct)
+{
+	struct plan_limits limits;
+
+	plan_limits_of(ct, &limits);
+	return limits.part_bytes;
+}
+
+/* ---- the end ---- */
+
+static void upload_free(struct upload *u)
+{
+	if (u->gone)
+		u->gone(u->gone_ctx);
+	free(u->parts);
+	free(u->key);
+	free(u->id);
+	free(u);
+}
+
+static void part_free(struct upload_part *p)
+{
+	struct slab_pool *pool = &p->upload->volume->ns->slabs;
+	struct fetch *f;
+
+	if (p->state == PART_QUEUED)
+		TAILQ_REMOVE(&p->upload->queue, p, queue_link);
+	evict_forbid(pool, &p->evictable);
+	while ((f = LIST_FIRST(&p->fetches)))
+		fetch_drop(f);
+	lent_return(&p->lent, pool);
 	free(p);
 }
 
-static struct upload_part *part_add(struct content *ct)
+static void aborted(void *ctx, const struct s3_err *err)
+{
+	struct upload *u = ctx;
+	char text[400];
+
+	u->volume->ns->uploads--;
+	if (err->cls != S3_OK)
+		log_warn("an unfinished upload could not be aborted: %s",
+			s3_err_text(err, text, sizeof(text)));
+	upload_free(u);
+}
+
+/* Nobody wants it any more: when nothing is on its way, S3 is told. */
+static void wind_up(struct upload *u)
+{
+	if (u->creating || u->sending || u->copying)
+		return;
+	if (!u->id) {
+		upload_free(u);
+		return;
+	}
+	u->volume->ns->uploads++;
+	s3_mpu_abort(u->volume->client, BYTES(u->key, u->key_len), BYTES_STR(u->id), 0, aborted, u);
+}
+
+void upload_let_go(struct content *ct, void (*gone)(void *ctx), void *ctx)
+{
+	struct upload *u = ct->upload;
+	unsigned i;
+
+	if (!u)
+		return;
+	ct->upload = NULL;
+	u->content = NULL;
+	u->gone = gone;
+	u->gone_ctx = ctx;
+	for (i = 0; i < u->count; i++) {
+		struct upload_part *p = u->parts[i];
+
+		if (p->state == PART_SENT) {
+			s3_cancel(p->op);
+			continue; /* freed when that has come through */
+		}
+		if (p->state == PART_FETCHING)
+			u->sending--;
+		part_free(p);
+	}
+	u->count = 0;
+	wind_up(u);
+}
+
+void upload_forget(struct content *ct)
+{
+	struct upload *u = ct->upload;
+
+	ct->upload = NULL;
+	upload_take_back(u, 0);
+	upload_free(u);
+}
+
+/* ---- parts ---- */
+
+/* Its local bytes are only in the upload from now on; objects and holes stay what they are. */
+static void drop_sent(struct upload_part *p)
+{
+	struct extents *x = &p->upload->content->extents;
+	uint64_t at = p->offset, end = p->offset + p->len;
+
+	while (at < end) {
+		const struct extent *e = extents_at(x, at);
+		uint64_t to = extent_end(e) < end ? extent_end(e) : end;
+		struct extent sent = {.kind = EXTENT_SENT, .offset = at, .len = to - at};
+
+		if (e->kind == EXTENT_LOCAL) {
+			p->upload->lossy = true;
+			extents_put(x, &sent);
+		}
+		at = to;
+	}
+}
+
+static bool has_local(const struct upload_part *p)
+{
+	return extents_have(
+		&p->upload->content->extents, p->offset, p->offset + p->len, EXTENT_LOCAL);
+}
+
+static void part_evict(struct evictable *e)
+{
+	drop_sent((struct upload_part *)((char *)e - offsetof(struct upload_part, evictable)));
+}
+
+static void part_new(struct upload *u, const struct plan_part *plan)
 {
 	struct upload_part *p = mem_zalloc(sizeof(*p));
 
-	ct->parts = mem_resize(ct->parts, ct->part_count + 1, sizeof(struct upload_part *));
-	ct->parts[ct->part_count++] = p;
-	p->content = ct;
-	p->volume = ct->node->volume;
-	p->number = ct->part_count;
-	return p;
-}
-
-void upload_queue_data(struct content *ct)
-{
-	struct upload_part *p = part_add(ct);
-
-	p->len = ct->used;
-	p->data = content_take_data(ct, &p->cap);
-	upload_pump(ct);
-}
-
-void upload_queue_base(struct content *ct)
-{
-	uint64_t at = 0, left = ct->base_bytes;
-
-	while (left) {
-		/* Two last parts of equal size rather than one that is below S3's minimum. */
-		uint64_t len = left <= BASE_PART      ? left
-			       : left < 2 * BASE_PART ? left / 2
-						      : BASE_PART;
-		struct upload_part *p = part_add(ct);
-
-		p->base_offset = at;
-		p->base_len = len;
-		at += len;
-		left -= len;
+	if (u->count == u->cap) {
+		u->cap = u->cap ? u->cap * 2 : 8;
+		u->parts = mem_resize(u->parts, u->cap, sizeof(struct upload_part *));
 	}
-	upload_pump(ct);
+	u->parts[u->count++] = p;
+	p->upload = u;
+	p->evictable.evict = part_evict;
+	p->number = u->count;
+	p->offset = plan->offset;
+	p->len = plan->len;
+	p->copy = plan->copy;
+	LIST_INIT(&p->fetches);
+	TAILQ_INSERT_TAIL(&u->queue, p, queue_link);
 }
 
-static void failed(struct content *ct, const struct s3_err *err)
+bool upload_plan(struct upload *u, uint64_t to, bool at_end)
 {
-	struct buf path = BUF_INIT(0), key = BUF_INIT(0);
+	struct content *ct = u->content;
+	struct plan_limits limits;
+	struct plan plan = {0};
+	bool good;
+	size_t i;
+
+	plan_limits_of(ct, &limits);
+	good = plan_make(&plan, &ct->extents, u->end, to, at_end, u->count, &limits);
+	for (i = 0; good && i < plan.count; i++)
+		part_new(u, &plan.parts[i]);
+	if (good)
+		u->end = plan.end;
+	plan_free(&plan);
+	upload_pump(u);
+	return good;
+}
+
+unsigned upload_part_at(const struct upload *u, uint64_t offset)
+{
+	unsigned low = 0, high = u->count;
+
+	while (low < high) {
+		unsigned mid = (low + high) / 2;
+
+		if (u->parts[mid]->offset + u->parts[mid]->len > offset)
+			high = mid;
+		else
+			low = mid + 1;
+	}
+	return low;
+}
+
+void upload_take_back(struct upload *u, unsigned first)
+{
+	if (first < u->count)
+		u->end = u->parts[first]->offset;
+	while (u->count > first)
+		part_free(u->parts[--u->count]);
+}
+
+bool upload_is_idle(const struct upload *u)
+{
+	return !u->creating && !u->sending && !u->copying;
+}
+
+bool upload_queue_stale(struct upload *u)
+{
+	bool any = false;
+	unsigned i;
+
+	for (i = 0; i < u->count; i++) {
+		struct upload_part *p = u->parts[i];
+
+		if (!p->stale || p->state != PART_DONE)
+			continue;
+		p->state = PART_QUEUED;
+		TAILQ_INSERT_TAIL(&u->queue, p, queue_link);
+		any = true;
+	}
+	return any;
+}
+
+bool upload_evict(struct upload *u)
+{
+	struct slab_pool *pool = &u->volume->ns->slabs;
+	bool any = false;
+	unsigned i;
+
+	for (i = 0; i < u->count; i++) {
+		struct upload_part *p = u->parts[i];
+
+		if (p->copy || p->stale || p->state != PART_DONE || !has_local(p))
+			continue;
+		evict_forbid(pool, &p->evictable);
+		drop_sent(p);
+		any = true;
+	}
+	return any;
+}
+
+void upload_keep_bytes(struct upload *u)
+{
+	unsigned i;
+
+	for (i = 0; i < u->count; i++)
+		evict_forbid(&u->volume->ns->slabs, &u->parts[i]->evictable);
+}
+
+/* ---- sending ---- */
+
+static void failed(struct upload *u, const struct s3_err *err)
+{
+	struct content *ct = u->content;
+	struct buf path = BUF_INIT(0);
 	char text[400];
 
 	if (ct->errnum)
 		return;
-	ct->errnum = err->errnum;
+	/* A range of an object that has changed or gone since it was opened (contract C7). */
+	ct->errnum = err->cls == S3_NOT_FOUND ? ESTALE : err->errnum;
 	node_path(ct->node, &path);
 	log_error("upload of %s failed: %s", buf_str(&path), s3_err_text(err, text, sizeof(text)));
-	node_key(ct->node, &key);
-	ledger_add(&ct->node->volume->ledger, &(struct ns_failure){.what = "upload of a part",
-						      .path = buf_str(&path),
-						      .key = buf_bytes(&key),
-						      .err = *err});
-	buf_free(&key);
+	ledger_add(&u->volume->ledger, &(struct ns_failure){.what = "upload of a part",
+					       .path = buf_str(&path),
+					       .key = BYTES(u->key, u->key_len),
+					       .err = *err});
 	buf_free(&path);
+}
+
+static void queue_again(struct upload_part *p)
+{
+	p->state = PART_QUEUED;
+	TAILQ_INSERT_HEAD(&p->upload->queue, p, queue_link);
+}
+
+/* Who waits for the upload, and the next parts. */
+static void progress(struct upload *u)
+{
+	struct content *ct = u->content;
+	struct node *n = node_ref(ct->node);
+
+	if (ct->save)
+		save_progress(ct);
+	else
+		upload_pump(u);
+	if (n->u.content == ct)
+		wake(&ct->waiters);
+	node_unref(n);
+}
+
+/* What of a part that S3 has is kept here: memory until it is needed, the spool for who may read.
+ */
+static void part_kept(struct upload_part *p, bool in_memory)
+{
+	struct upload *u = p->upload;
+
+	if (p->copy || p->stale || u->content->readable || !has_local(p))
+		return;
+	/* The beginning of a file is what is most often changed in the end. */
+	if (in_memory)
+		evict_allow(&u->volume->ns->slabs, &p->evictable, !p->offset);
+	else
+		drop_sent(p);
 }
 
 static void part_done(void *ctx, const struct s3_err *err, const struct s3_put_result *result)
 {
 	struct upload_part *p = ctx;
-	struct content *ct = p->content;
-	struct ns *ns = p->volume->ns;
+	struct upload *u = p->upload;
+	struct slab_pool *pool = &u->volume->ns->slabs;
+	bool in_memory = p->lent.draining_bytes > 0;
+	struct fetch *f;
 
-	ns->uploads--;
-	if (!ct) {
-		part_free(ns, p);
+	u->volume->ns->uploads--;
+	*(p->copy ? &u->copying : &u->sending) -= 1;
+	p->op = NULL;
+	p->state = PART_DONE;
+	if (!u->content) {
+		part_free(p);
+		wind_up(u);
 		return;
 	}
-	ct->parts_in_flight--;
-	ct->parts_done++;
-	p->done = true;
-	if (err->cls != S3_OK)
-		failed(ct, err);
-	else if (result->etag.len < sizeof(p->etag))
-		memcpy(p->etag, result->etag.ptr, result->etag.len);
-	data_free(ns, p->data, p->cap);
-	p->data = NULL;
-	upload_pump(ct);
-	wake(&ct->waiters);
-	wake(&ns->write_waiters); /* they wait only while something is on its way */
+	lent_return(&p->lent, pool);
+	while ((f = LIST_FIRST(&p->fetches)))
+		fetch_drop(f);
+	if (err->cls != S3_OK) {
+		failed(u, err);
+		queue_again(p);
+	} else {
+		p->etag[0] = '\0';
+		if (result->etag.len < sizeof(p->etag)) {
+			memcpy(p->etag, result->etag.ptr, result->etag.len);
+			p->etag[result->etag.len] = '\0';
+		}
+		part_kept(p, in_memory);
+	}
+	progress(u);
 }
 
-static void send(struct content *ct, struct upload_part *p)
+static void send_copy(struct upload *u, struct upload_part *p)
 {
-	struct ns_volume *v = ct->node->volume;
-	struct bytes id = BYTES_STR(ct->upload_id);
-	struct buf key = BUF_INIT(0), source = BUF_INIT(0);
+	const struct extent *e = extents_at(&u->content->extents, p->offset);
+	struct source *s = e->of.source;
+	struct s3_part_copy_params params = {
+		.key = BYTES(u->key, u->key_len),
+		.upload_id = BYTES_STR(u->id),
+		.number = p->number,
+		.source_bucket = s3_client_bucket(s->node->volume->client),
+		.offset = e->at + (p->offset - e->offset),
+		.len = p->len,
+	};
+	struct buf key = BUF_INIT(0);
 	char text[64];
 
-	p->sent = true;
-	ct->parts_in_flight++;
-	v->ns->uploads++;
-	node_key(ct->node, &key);
-	if (p->base_len) {
-		struct s3_part_copy_params params = {
-			.key = buf_bytes(&key),
-			.upload_id = id,
-			.number = p->number,
-			.source_bucket = s3_client_bucket(ct->base->volume->client),
-			.source_etag = etag_text(&ct->base_etag, text),
-			.offset = p->base_offset,
-			.len = p->base_len,
-		};
-
-		node_key(ct->base, &source);
-		params.source_key = buf_bytes(&source);
-		s3_mpu_part_copy(v->client, &params, 0, part_done, p);
-	} else {
-		struct s3_body body = {.runs = &p->run, .run_count = 1};
-
-		p->run = BYTES(p->data, p->len);
-		s3_mpu_part(v->client, buf_bytes(&key), id, p->number, &body, 0, part_done, p);
-	}
+	/* Of an object of less than 5 MiB S3 copies no range. */
+	if (!params.offset && params.len == s->size_bytes)
+		params.len = 0;
+	node_key(s->node, &key);
+	params.source_key = buf_bytes(&key);
+	params.source_etag = etag_text(&s->etag, text);
+	u->copying++;
+	p->op = s3_mpu_part_copy(u->volume->client, &params, 0, part_done, p);
 	buf_free(&key);
-	buf_free(&source);
 }
 
-/* What CreateMultipartUpload answers goes to the content, or, if that is gone, to an abort. */
-struct create {
-	struct content *ct;
-	struct ns_volume *volume;
-	char *key;
-	size_t key_len;
-};
-
-static void abort_done(void *ctx, const struct s3_err *err)
+static void send_bytes(struct upload *u, struct upload_part *p)
 {
-	struct ns *ns = ctx;
-	char text[400];
+	struct s3_body body = {.runs = p->lent.runs, .run_count = p->lent.run_count};
 
-	ns->uploads--;
-	if (err->cls != S3_OK)
-		log_warn("an unfinished upload could not be aborted: %s",
-			s3_err_text(err, text, sizeof(text)));
+	/* What was fetched for it goes in any case; of other bytes, what nobody can read. */
+	if (!u->content->readable)
+		lent_drains(&p->lent, &u->volume->ns->slabs);
+	p->op = s3_mpu_part(u->volume->client, BYTES(u->key, u->key_len), BYTES_STR(u->id),
+		p->number, &body, 0, part_done, p);
 }
+
+static struct fetch *fetch_of(const struct upload_part *p, const struct extent *e, uint64_t at)
+{
+	struct fetch *f;
+
+	LIST_FOREACH(f, &p->fetches, link)
+	if (at >= f->offset && at < f->offset + f->len && f->source == e->of.source &&
+		f->at + (at - f->offset) == e->at + (at - e->offset))
+		return f;
+	return NULL;
+}
+
+static void fetched(struct fetch *f);
+
+/* How far `at` the part is there, as it is now; *complete: all of it. What is not is fetched. */
+static int gather(struct upload_part *p, bool *complete)
+{
+	const struct extents *x = &p->upload->content->extents;
+	uint64_t at = p->offset, end = p->offset + p->len;
+	unsigned under_way = 0;
+	int errnum = 0;
+
+	*complete = true;
+	while (at < end && !errnum && under_way < SENDING_MAX) {
+		const struct extent *e = extents_at(x, at);
+		uint64_t to = extent_end(e) < end ? extent_end(e) : end;
+		struct fetch *f = NULL;
+
+		if (e->kind == EXTENT_OBJECT) {
+			f = fetch_of(p, e, at);
+			if (!f && (f = fetch_start(e, at, to, fetched, p, &errnum)))
+				LIST_INSERT_HEAD(&p->fetches, f, link);
+			if (f && f->errnum)
+				errnum = f->errnum;
+			*complete &= f && !f->op && !errnum;
+			under_way += f && f->op;
+			if (f && f->offset + f->len < to)
+				to = f->offset + f->len;
+		}
+		at = to;
+	}
+	*complete &= at == end;
+	return errnum;
+}
+
+static void lend_part(struct upload_part *p)
+{
+	const struct extents *x = &p->upload->content->extents;
+	uint64_t at = p->offset, end = p->offset + p->len;
+
+	while (at < end) {
+		const struct extent *e = extents_at(x, at);
+		uint64_t to = extent_end(e) < end ? extent_end(e) : end;
+
+		if (e->kind == EXTENT_OBJECT) {
+			struct fetch *f = fetch_of(p, e, at);
+
+			to = f->offset + f->len < to ? f->offset + f->len : to;
+			lend_slab(&p->lent, f->slab, at - f->offset, (size_t)(to - at));
+		} else {
+			lend_run(&p->lent, e, at, to);
+		}
+		at = to;
+	}
+}
+
+/* Sends a part of bytes if all of them are there. */
+static void try_send(struct upload_part *p)
+{
+	struct upload *u = p->upload;
+	bool complete;
+	int errnum = gather(p, &complete);
+
+	if (errnum) {
+		struct fetch *f;
+
+		while ((f = LIST_FIRST(&p->fetches)))
+			fetch_drop(f);
+		u->sending--;
+		queue_again(p);
+		if (!u->content->errnum)
+			u->content->errnum = errnum;
+		return;
+	}
+	if (!complete)
+		return;
+	p->state = PART_SENT;
+	p->stale = false;
+	lend_part(p);
+	u->volume->ns->uploads++;
+	send_bytes(u, p);
+}
+
+static void fetched(struct fetch *f)
+{
+	struct upload_part *p = f->owner;
+
+	try_send(p);
+	progress(p->upload);
+}
+
+static void begin(struct upload *u, struct upload_part *p)
+{
+	TAILQ_REMOVE(&u->queue, p, queue_link);
+	if (p->copy) {
+		p->state = PART_SENT;
+		u->volume->ns->uploads++;
+		send_copy(u, p);
+	} else {
+		p->state = PART_FETCHING;
+		u->sending++;
+		try_send(p);
+	}
+}
+
+void upload_pump(struct upload *u)
+{
+	struct upload_part *p, *next;
+
+	if (!u->id)
+		return;
+	for (p = TAILQ_FIRST(&u->queue); p && !u->content->errnum; p = next) {
+		next = TAILQ_NEXT(p, queue_link);
+		if (u->sending >= SENDING_MAX && u->copying >= COPYING_MAX)
+			break;
+		if (p->copy ? u->copying < COPYING_MAX : u->sending < SENDING_MAX)
+			begin(u, p);
+	}
+}
+
+/* ---- the beginning ---- */
 
 static void created(void *ctx, const struct s3_err *err, struct bytes id)
 {
-	struct create *cr = ctx;
-	struct content *ct = cr->ct;
+	struct upload *u = ctx;
 
-	cr->volume->ns->uploads--;
-	if (!ct && err->cls == S3_OK) {
-		cr->volume->ns->uploads++;
-		s3_mpu_abort(cr->volume->client, BYTES(cr->key, cr->key_len), id, 0, abort_done,
-			cr->volume->ns);
+	u->volume->ns->uploads--;
+	u->creating = false;
+	if (err->cls == S3_OK)
+		u->id = mem_dup(id.ptr, id.len);
+	if (!u->content) {
+		wind_up(u);
+		return;
 	}
-	if (ct) {
-		ct->create = NULL;
-		if (err->cls == S3_OK)
-			ct->upload_id = mem_dup(id.ptr, id.len);
-		else
-			failed(ct, err);
-		upload_pump(ct);
-		wake(&ct->waiters);
-	}
-	free(cr->key);
-	free(cr);
+	if (err->cls != S3_OK)
+		failed(u, err);
+	progress(u);
 }
 
-void upload_pump(struct content *ct)
+struct upload *upload_new(struct content *ct)
 {
-	struct s3_meta meta = {0};
+	struct upload *u = mem_zalloc(sizeof(*u));
+	struct node *n = ct->node;
+	struct buf key = BUF_INIT(0);
 	struct s3_header *headers;
-	struct buf key = BUF_INIT(0);
-	unsigned i;
+	struct s3_meta meta = {0};
 
-	if (ct->errnum || ct->create)
-		return;
-	if (!ct->upload_id) {
-		struct create *cr = mem_zalloc(sizeof(*cr));
-
-		node_key(ct->node, &key);
-		cr->ct = ct;
-		cr->volume = ct->node->volume;
-		cr->key_len = key.len;
-		cr->key = buf_take(&key);
-		ct->create = cr;
-		cr->volume->ns->uploads++;
-		headers = meta_headers(ct->node, &meta.user_count);
-		meta.user = headers;
-		if (ct->node->meta)
-			ct->node->meta->unsaved = false;
-		s3_mpu_create(
-			cr->volume->client, BYTES(cr->key, cr->key_len), &meta, 0, created, cr);
-		meta_headers_free(headers, meta.user_count);
-		return;
-	}
-	for (i = ct->parts_done; i < ct->part_count && ct->parts_in_flight < PARTS_IN_FLIGHT; i++)
-		if (!ct->parts[i]->sent)
-			send(ct, ct->parts[i]);
-}
-
-void upload_abort(struct content *ct)
-{
-	struct buf key = BUF_INIT(0);
-
-	if (ct->create)
-		ct->create->ct = NULL;
-	ct->create = NULL;
-	if (ct->upload_id) {
-		node_key(ct->node, &key);
-		ct->node->volume->ns->uploads++;
-		s3_mpu_abort(ct->node->volume->client, buf_bytes(&key), BYTES_STR(ct->upload_id), 0,
-			abort_done, ct->node->volume->ns);
-		buf_free(&key);
-	}
-	upload_forget(ct);
-}
-
-void upload_forget(struct content *ct)
-{
-	struct ns *ns = ct->node->volume->ns;
-	unsigned i;
-
-	for (i = 0; i < ct->part_count; i++) {
-		struct upload_part *p = ct->parts[i];
-
-		if (p->sent && !p->done)
-			p->content = NULL; /* freed when it is answered */
-		else
-			part_free(ns, p);
-	}
-	free(ct->parts);
-	free(ct->upload_id);
-	ct->parts = NULL;
-	ct->upload_id = NULL;
-	ct->part_count = ct->parts_done = ct->parts_in_flight = 0;
+	node_key(n, &key);
+	u->key_len = key.len;
+	u->key = buf_take(&key);
+	u->content = ct;
+	u->volume = n->volume;
+	u->creating = true;
+	TAILQ_INIT(&u->queue);
+	ct->upload = u;
+	u->volume->ns->uploads++;
+	headers = meta_headers(n, &meta.user_count);
+	meta.user = headers;
+	if (n->meta)
+		n->meta->unsaved = false;
+	s3_mpu_create(u->volume->client, BYTES(u->key, u->key_len), &meta, 0, created, u);
+	meta_headers_free(headers, meta.user_count);
+	return u;
 }

@@ -104,15 +104,20 @@ struct mpath {
 	enum kind kind;
 	uint64_t hash;
 	uint64_t size_bytes;
-	struct mpath *src;   /* what it was last copied from, since nothing else was done to it */
-	size_t src_versions; /* those of the source up to when it was opened (contract C7) */
+	struct mpath *src; /* what it was last copied from, since nothing else was done to it */
+	/* Those of the source up to when it was opened; later ones only if the mount made them, as
+	 * who has a file open sees it change here, but nowhere else (contract C7). */
+	size_t src_versions;
 	unsigned doubt;
 	unsigned ver;     /* model_seq of its last change: when one begins and when it ends */
 	unsigned busy;    /* calls under way that change it */
 	unsigned writers; /* open for writing */
 	unsigned life;    /* rises when the name becomes another file */
 	bool owed; /* a directory: something deferred has failed below, and no fsync has said so */
-	uint64_t *versions; /* contents that it ever had */
+	struct version {
+		uint64_t hash;
+		bool foreign; /* not made through the mount */
+	} * versions;         /* contents that it ever had */
 	size_t version_count;
 	bool any_version; /* and one that is not known */
 };
@@ -135,7 +140,8 @@ bool model_is_child(const struct mpath *m, const char *dir);
 bool model_below(const struct mpath *m, const char *dir); /* strictly */
 void model_doubt(struct mpath *m, unsigned why);          /* with all above it */
 void model_version(struct mpath *m, uint64_t hash);
-/* Was it one of the first `count`? */
+void model_foreign_version(struct mpath *m, uint64_t hash);
+/* Was it one of the first `count`, or made through the mount? */
 bool model_had_version(const struct mpath *m, uint64_t hash, size_t count);
 bool model_stable(const struct mpath *m, unsigned ver); /* unchanged since, and certain */
 /* From S3, when all is over; and that nothing certain differs, before. */

@@ -199,6 +199,9 @@ static void reply_rename(struct kcall *k, bool alone)
 	to->src_versions = from->src_versions;
 	becomes(k, to, FILE_, alone ? from->hash : HASH_ANY, from->size_bytes, src);
 	becomes(k, from, NONE, HASH_ANY, 0, NULL);
+	/* Somebody is writing it: it is stored, under its new name, when he closes it. */
+	if (from->writers)
+		model_doubt(to, DOUBT_FOREIGN);
 	in_store(k, to, alone ? src : NULL);
 	in_store(k, from, NULL);
 }

@@ -181,12 +181,13 @@ static void outside_change(void)
 	for (m = model_paths; m; m = m->next)
 		if (m->kind == FILE_ && !m->busy && !sim_below(++n))
 			found = m;
-	if (!found)
+	/* Where a directory has gone a file may come: of one name, they show under two. */
+	if (!found || model_differs(model_parent(found), DIR_, HASH_ANY, NULL))
 		return;
 	model_key(found->path, false, key);
 	if (sim_chance(60)) {
 		data = content_new(300, &len);
-		model_version(found, content_hash(data, len));
+		model_foreign_version(found, content_hash(data, len));
 		store_put(BYTES_STR(key), data, len, 0);
 		free(data);
 	} else {

@@ -64,21 +64,31 @@ void model_doubt(struct mpath *m, unsigned why)
 		m->doubt |= why;
 }
 
-void model_version(struct mpath *m, uint64_t hash)
+static void add_version(struct mpath *m, uint64_t hash, bool foreign)
 {
 	if (hash == HASH_ANY || model_had_version(m, hash, SIZE_MAX))
 		return;
 	m->versions = mem_resize(m->versions, m->version_count + 1, sizeof(*m->versions));
-	m->versions[m->version_count++] = hash;
+	m->versions[m->version_count++] = (struct version){hash, foreign};
+}
+
+void model_version(struct mpath *m, uint64_t hash)
+{
+	add_version(m, hash, false);
+}
+
+void model_foreign_version(struct mpath *m, uint64_t hash)
+{
+	add_version(m, hash, true);
 }
 
 bool model_had_version(const struct mpath *m, uint64_t hash, size_t count)
 {
 	size_t i;
 
-	for (i = 0; i < m->version_count && i < count; i++)
-		if (m->versions[i] == hash)
-			return true;
+	for (i = 0; i < m->version_count; i++)
+		if (m->versions[i].hash == hash)
+			return i < count || !m->versions[i].foreign;
 	return false;
 }
 

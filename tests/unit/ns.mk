@@ -4,6 +4,7 @@ ns_tests = \
 	tests/unit/test_bulk_window \
 	tests/unit/test_loop \
 	tests/unit/test_ns_cmd \
+	tests/unit/test_ns_extents \
 	tests/unit/test_ns_name \
 	tests/unit/test_ns_ranges
 check_PROGRAMS += $(ns_tests)
@@ -25,6 +26,9 @@ tests_unit_test_loop_LDADD = src/util/libutil.a $(CMOCKA_LIBS)
 tests_unit_test_ns_cmd_SOURCES = tests/unit/test_ns_cmd.c
 tests_unit_test_ns_cmd_CPPFLAGS = $(ns_cppflags)
 tests_unit_test_ns_cmd_LDADD = $(ns_ldadd)
+tests_unit_test_ns_extents_SOURCES = tests/unit/test_ns_extents.c
+tests_unit_test_ns_extents_CPPFLAGS = $(ns_cppflags)
+tests_unit_test_ns_extents_LDADD = $(ns_ldadd)
 tests_unit_test_ns_name_SOURCES = tests/unit/test_ns_name.c
 tests_unit_test_ns_name_CPPFLAGS = $(ns_cppflags)
 tests_unit_test_ns_name_LDADD = $(ns_ldadd)

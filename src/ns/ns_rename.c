@@ -1,0 +1,200 @@
+/*
+ * Renaming a file: a copy, and, when that is confirmed, a delete of the source (contract C9). A
+ * file that is open keeps its content; one that S3 has never heard of only takes the other name.
+ * Core thread.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "ns/ns_content.h"
+#include "util/mem.h"
+
+/* A rename under way: c->work. */
+struct renaming {
+	struct node *node; /* a reference */
+	struct etag etag;  /* of the copy */
+};
+
+static void renaming_drop(struct ns_call *c)
+{
+	struct renaming *r = c->work;
+
+	c->work = NULL;
+	c->drop = NULL;
+	r->node->u.content->leaving = false;
+	content_release(r->node);
+	etag_free(&r->etag);
+	node_unref(r->node);
+	free(r);
+}
+
+/* The name that it takes is another file's no more. */
+static void take_name(struct node *n, struct node *parent, const char *name)
+{
+	struct node *old = node_live(parent, BYTES_STR(name));
+
+	if (old && old != n) {
+		if (old->u.content)
+			content_unlink(old->u.content);
+		node_remove(old);
+	}
+	if (n->live)
+		node_move(n, parent, BYTES_STR(name));
+	else
+		dir_changed(parent);
+}
+
+static void rename_end(struct ns_call *c)
+{
+	struct renaming *r = c->work;
+	struct node *n = r->node;
+	int errnum = c->errnum;
+
+	if (!errnum) {
+		struct etag old = n->etag;
+
+		/* The copy is a version of its own: S3 is asked for the rest when it is needed. */
+		n->etag = r->etag;
+		r->etag = (struct etag){0};
+		sources_follow(n, &old, &n->etag);
+		etag_free(&old);
+		take_name(n, c->parent2, c->name2);
+		n->checked_ms = 0;
+	} else {
+		dir_changed(c->parent2);
+	}
+	renaming_drop(c);
+	c->reply(c, errnum);
+}
+
+static void rename_kept(struct accepted *a, const struct s3_err *err)
+{
+	(void)a; /* the name moves when the source is deleted, or stays */
+	(void)err;
+}
+
+static void copied(struct accepted *a, const struct s3_err *err)
+{
+	struct ns_call *c = TAILQ_FIRST(&a->waiters);
+
+	if (err->cls == S3_OK && c)
+		etag_set(&((struct renaming *)c->work)->etag, BYTES_STR(a->op.etag));
+}
+
+/* The copy is confirmed: now the source may go. */
+static void rename_copied(struct ns_call *c)
+{
+	struct renaming *r = c->work;
+	struct accepted *a;
+
+	if (c->errnum) {
+		rename_end(c);
+		return;
+	}
+	a = accepted_new(r->node, BULK_DELETE, "removal of the renamed file's old name");
+	a->settle = rename_kept;
+	accept_op(a, NULL, c, rename_end);
+}
+
+static void rename_copy(struct ns_call *c, struct node *n)
+{
+	struct accepted *a = accepted_new(n, BULK_COPY, "copy for the rename");
+	struct renaming *r = mem_zalloc(sizeof(*r));
+	struct buf key = BUF_INIT(0);
+
+	accepted_source(a, n, &n->etag);
+	free((char *)a->op.key.ptr);
+	node_child_key(c->parent2, BYTES_STR(c->name2), &key);
+	a->op.key.len = key.len;
+	a->op.key.ptr = buf_take(&key);
+	a->op.size_bytes = n->size_bytes;
+	a->settle = copied;
+	r->node = node_ref(n);
+	c->work = r;
+	c->drop = renaming_drop;
+	/* What is written to it meanwhile is stored when it has its name. */
+	content_get(n)->leaving = true;
+	accept_op(a, NULL, c, rename_copied);
+}
+
+/* S3 does not know the file yet: it is stored under the name that it has then. */
+static void rename_here(struct ns_call *c, struct node *n, const struct node *to)
+{
+	const struct content *old = to ? to->u.content : NULL;
+
+	n->u.content->created = !to || (old && old->created);
+	take_name(n, c->parent2, c->name2);
+	c->reply(c, 0);
+}
+
+/*
+ * What the file itself must have: parts that were sent are of an object of the old name, and so is
+ * what S3 has of it. True: the call was parked.
+ */
+static bool prepare(struct ns_call *c, struct node *n)
+{
+	struct content *ct = n->u.content;
+
+	if (ct && ct->flushing) {
+		park(c, &ct->waiters, ns_rename);
+		return true;
+	}
+	if (ct && ct->dirty && (ct->upload || !ct->created)) {
+		content_settle(c, ct, ns_rename);
+		return true;
+	}
+	if (n->pending) {
+		wait_node(c, n, ns_rename);
+		return true;
+	}
+	return false;
+}
+
+/* The type of what is there decides, and who mv is. */
+static int refused(const struct ns_call *c, const struct node *n, const struct node *to)
+{
+	struct ns_call target = {.node = c->parent2};
+	int r = name_check(&target, c->name2);
+
+	if (c->node->volume->config.read_only)
+		return EROFS;
+	if (!n || !c->parent2->live)
+		return ENOENT;
+	if (c->flags & ~(unsigned)RENAME_NOREPLACE)
+		return EINVAL;
+	if (to && (c->flags & RENAME_NOREPLACE))
+		return EEXIST;
+	if (n->volume != c->parent2->volume ||
+		(n->kind == NODE_FILE && walk_is_tree_move(walk_known(n->volume->ns, c))))
+		return EXDEV; /* mv then walks through the fast copy and the batched delete */
+	if (n->kind == NODE_FILE && to && to->kind == NODE_DIR)
+		return EISDIR;
+	return r;
+}
+
+void ns_rename(struct ns_call *c)
+{
+	struct node *n = node_live(c->node, BYTES_STR(c->name));
+	struct node *to = node_live(c->parent2, BYTES_STR(c->name2));
+	int r = refused(c, n, to);
+
+	if (r || c->errnum || to == n) {
+		c->reply(c, r ? r : c->errnum);
+		return;
+	}
+	if (n->kind == NODE_DIR) {
+		rename_dir(c);
+		return;
+	}
+	if (prepare(c, n) || (to && file_unname(c, to, ns_rename)))
+		return;
+	if (n->u.content && n->u.content->created) {
+		rename_here(c, n, to);
+	} else if (!c->step && c->node != c->parent2) {
+		c->step = 1;
+		keep_parent(c, n, ns_rename);
+	} else {
+		rename_copy(c, n);
+	}
+}

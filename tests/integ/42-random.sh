@@ -1,0 +1,31 @@
+#!/bin/bash
+# tests/integ/42-random.sh: thousands of random changes of a few files, on the mount and on a local
+# filesystem, which must end alike; in the end S3 must have what the local files are. The seed is
+# printed; FSX_SEED and FSX_OPERATIONS set it and how many operations there are.
+. "$(dirname "$(readlink -f "$0")")/lib.sh"
+
+random() { # random OPERATIONS KIND MOUNT-OPTIONS
+	local seed=${FSX_SEED:-$RANDOM$RANDOM} name
+	start_server
+	mount_fs "$BUCKET" "$3"
+	mkdir model
+	note "seed $seed"
+	python3 "$INTEG/fsx.py" "$MNT" model "$seed" "${FSX_OPERATIONS:-$1}" "$2" ||
+		fail "the mount differs from a local filesystem (seed $seed)"
+	for name in model/*; do
+		s3 get "$BUCKET" "${name#model/}" | cmp - "$name" || fail "$name differs in S3 (seed $seed)"
+	done
+	assert_eq "$(find model -type f | wc -l)" "$(count_objects '')" "objects"
+	umount_fs
+	assert_eq "" "$(s3 uploads "$BUCKET")" "uploads left open"
+}
+
+test_small() {
+	random 3000 small ''
+}
+
+test_large() {
+	random 500 large part_size=5M
+}
+
+run_tests "$@"
