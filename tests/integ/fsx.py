@@ -289,8 +289,8 @@ class Test:
 
     OPERATIONS = {
         write: 20, stream: 4, append: 5, read: 12, truncate: 4, truncate_path: 2,
-        truncate_closed: 2, trunc_open: 1, allocate: 2, mapped: 4, mapped_read: 2, copy: 8, fsync: 3, dup_close: 2,
-        rename: 2, unlink: 1, nameless_use: 3, stat: 3,
+        truncate_closed: 2, trunc_open: 1, allocate: 2, mapped: 4, mapped_read: 2, copy: 8,
+        fsync: 3, dup_close: 2, rename: 2, unlink: 1, nameless_use: 3, stat: 3,
     }  # fmt: skip
 
     def check_all(self):
