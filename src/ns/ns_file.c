@@ -83,8 +83,9 @@ static void open_go(struct ns_call *c)
 		wait_node(c, n, open_go);
 		return;
 	}
+	/* The kernel does not know yet that it has gone, or is another now: it looks again. */
 	if (!n->live && !ct) {
-		c->reply(c, ENOENT);
+		c->reply(c, ESTALE);
 		return;
 	}
 	if (walk_is_copy(w) && (c->flags & O_ACCMODE) == O_RDONLY)
