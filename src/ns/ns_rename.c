@@ -16,7 +16,7 @@ struct renaming {
 	struct etag etag;  /* of the copy */
 };
 
-static void renaming_drop(struct ns_call *c)
+static void renaming_free(struct ns_call *c)
 {
 	struct renaming *r = c->work;
 
@@ -27,6 +27,13 @@ static void renaming_drop(struct ns_call *c)
 	etag_free(&r->etag);
 	node_unref(r->node);
 	free(r);
+}
+
+/* Nobody waits any more: whether there is a copy, only S3 knows. */
+static void renaming_drop(struct ns_call *c)
+{
+	dir_changed(c->parent2);
+	renaming_free(c);
 }
 
 /* The name that it takes is another file's no more. */
@@ -64,7 +71,7 @@ static void rename_end(struct ns_call *c)
 	} else {
 		dir_changed(c->parent2);
 	}
-	renaming_drop(c);
+	renaming_free(c);
 	c->reply(c, errnum);
 }
 

@@ -5,6 +5,7 @@ TESTS += tests/sim/sim
 tests_sim_sim_SOURCES = tests/sim/sim.h \
 	tests/sim/sim_check.c \
 	tests/sim/sim_cmds.c \
+	tests/sim/sim_edit.c \
 	tests/sim/sim_kernel.c \
 	tests/sim/sim_lock.c \
 	tests/sim/sim_loop.c \

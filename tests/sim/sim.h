@@ -225,6 +225,7 @@ enum kop {
 	K_CREATE,
 	K_READ,
 	K_WRITE,
+	K_TRUNCATE,
 	K_COPY,
 	K_FLUSH,
 	K_FSYNC,
@@ -294,6 +295,10 @@ int k_open(struct proc *p, const struct knode *n, unsigned flags, struct kfile *
 int k_read_all(struct proc *p, struct kfile *f); /* into p->read_data */
 int k_write(struct proc *p, struct kfile *f, uint64_t offset, const char *data, size_t len);
 int k_copy(struct proc *p, struct kfile *from, struct kfile *to);
+/* One call: *len becomes what was copied. */
+int k_copy_range(struct proc *p, struct kfile *from, uint64_t from_at, struct kfile *to,
+	uint64_t to_at, size_t *len);
+int k_truncate(struct proc *p, struct kfile *f, uint64_t size);
 int k_fsync(struct proc *p, struct kfile *f);
 int k_fsyncdir(struct proc *p, const struct knode *dir);
 int k_close(struct proc *p, struct kfile *f); /* flush and release */
@@ -316,6 +321,8 @@ void check_exit(const struct proc *p);
 /* ---- sim_cmds.c -------------------------------------------------------------------------------
  */
 
+/* sim_edit.c: changes a file in place, as `area` is its own */
+void do_edit(struct proc *p, const char *path, const char *other);
 void cmd_cp(struct proc *p);
 void cmd_rm(struct proc *p);
 void cmd_plain(struct proc *p);   /* a few strict calls */

@@ -22,6 +22,7 @@ static const char *const names[K_OPS] = {[K_LOOKUP] = "lookup",
 	[K_CREATE] = "create",
 	[K_READ] = "read",
 	[K_WRITE] = "write",
+	[K_TRUNCATE] = "truncate",
 	[K_COPY] = "copy",
 	[K_FLUSH] = "flush",
 	[K_FSYNC] = "fsync",
@@ -156,6 +157,9 @@ static void reply_open(struct kcall *k, bool alone)
 	f->open_versions = k->m->version_count;
 	f->life = k->m->life;
 	k->m->writers += f->writes;
+	/* What two write at once is of both. */
+	if (f->writes && k->m->writers > 1)
+		model_doubt(k->m, DOUBT_FOREIGN);
 	if (!k->changes)
 		return;
 	f->dirty = true;

@@ -381,6 +381,13 @@ static void do_change(struct proc *p, unsigned what)
 		if (!k_parent(p, path, &dir, &last))
 			k_rmdir(p, &dir, last);
 		break;
+	case 6:
+	case 7:
+	case 8:
+	case 9:
+		if (file)
+			do_edit(p, file->path, pick("/", FILE_)->path);
+		break;
 	default:
 		if (!k_resolve(p, sim_chance(50) ? p->area : dirpath, &dir) && dir.dir)
 			k_fsyncdir(p, &dir);
@@ -411,7 +418,7 @@ void cmd_plain(struct proc *p)
 		if (sim_chance(25))
 			look(p);
 		else
-			do_change(p, sim_below(7));
+			do_change(p, sim_below(11));
 	}
 }
 

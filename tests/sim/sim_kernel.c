@@ -470,6 +470,7 @@ int k_write(struct proc *p, struct kfile *f, uint64_t offset, const char *data, 
 		k->call.data = data;
 		k->call.size = 1 + sim_below((unsigned)len);
 		f->hash = HASH_ANY; /* until all of it is there */
+		f->dirty = true;
 		r = run(k, ns_write);
 		if (r)
 			return r;
@@ -507,6 +508,42 @@ int k_copy(struct proc *p, struct kfile *from, struct kfile *to)
 	}
 	to->size_bytes = done;
 	return 0;
+}
+
+int k_copy_range(struct proc *p, struct kfile *from, uint64_t from_at, struct kfile *to,
+	uint64_t to_at, size_t *len)
+{
+	struct kcall *k;
+	int r;
+
+	if (pause_before(p))
+		return EINTR;
+	k = call_new(p, K_COPY, &to->at, NULL);
+	k->call.file = from->handle;
+	k->call.file2 = to->handle;
+	k->call.offset = from_at;
+	k->call.offset2 = to_at;
+	k->call.size = *len;
+	to->hash = HASH_ANY;
+	to->dirty = true;
+	r = run(k, ns_copy);
+	*len = k->call.done_bytes;
+	return r;
+}
+
+int k_truncate(struct proc *p, struct kfile *f, uint64_t size)
+{
+	struct kcall *k;
+
+	if (pause_before(p))
+		return EINTR;
+	k = call_new(p, K_TRUNCATE, &f->at, NULL);
+	k->call.file = f->handle;
+	k->call.flags = NS_SET_SIZE;
+	k->call.st.st_size = (off_t)size;
+	f->hash = HASH_ANY;
+	f->dirty = true;
+	return run(k, ns_setattr);
 }
 
 static int flush(struct proc *p, struct kfile *f, enum kop op)

@@ -141,12 +141,15 @@ static struct ns_config ns_config(void)
 {
 	static const unsigned pending[] = {3, 10, 0, 0};
 
+	bool small = sim_chance(30);
+
 	return (struct ns_config){
 		.file_mode = 0644,
 		.dir_mode = 0755,
 		.metadata_ttl_s = sim.ttl_s,
 		.commit_close = sim.strict,
-		.part_bytes = sim_chance(30) ? 64 : 0,
+		.part_bytes = small ? 64 : 0,
+		.part_min_bytes = small ? 20 + sim_below(40) : 0,
 		.write_memory_bytes = sim_chance(20) ? 1000 : 0,
 		.pending_max = pending[sim_below(4)],
 	};

@@ -189,6 +189,10 @@ static void complete_effect(struct s3_op *op)
 	if (op->err.cls == S3_OK) {
 		sim_trace("S3: completed %s", op->key);
 		store_put(op_key(op), data, len, (unsigned)op->part_count);
+		/* A write that was interrupted may have put a part of its bytes; and what two
+		 * write at once is of both. */
+		if (sim.interrupts || sim.kills || sim.shared)
+			content_note(content_hash(data, len));
 		snprintf(op->etag, sizeof(op->etag), "%s", store_get(op_key(op))->etag);
 		upload_free(u);
 	}
