@@ -73,9 +73,23 @@ void content_clear(struct content *ct)
 void content_unlink(struct content *ct)
 {
 	ct->unlinked = true;
+	ct->leaving = false;
 	if (!save_is_final(ct))
 		upload_let_go(ct, NULL, NULL);
 	save_progress(ct);
+}
+
+void content_stays(struct node *n)
+{
+	struct content *ct = n->u.content;
+
+	if (!ct)
+		return;
+	node_ref(n);
+	ct->leaving = false;
+	wake(&ct->waiters);
+	content_release(n);
+	node_unref(n);
 }
 
 void content_free(struct node *n)

@@ -86,6 +86,7 @@ void content_is_own(struct content *ct);
 void content_unlink(struct content *ct);
 /* `after` of an operation that has stored it without a save; ct->flushing is false again. */
 void content_attempted(struct accepted *a);
+void content_stays(struct node *n); /* what was to be done to its name is over; or no content */
 /* The last handle has gone, or nobody waits for it any more: it goes unless something holds it. */
 void content_release(struct node *n);
 void content_readable(struct content *ct); /* somebody could read it now */

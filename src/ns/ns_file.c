@@ -75,11 +75,11 @@ static void open_go(struct ns_call *c)
 		return;
 	}
 	/* A copy that is pending is opened when it is there. What is being stored can be read. */
-	if (ct && ct->flushing && (truncates || !ct->save)) {
+	if (ct && (ct->flushing || ct->leaving) && (truncates || !ct->save)) {
 		park(c, &ct->waiters, open_go);
 		return;
 	}
-	if (n->pending && !content_is_read(ct) && (!truncates || (ct && ct->leaving))) {
+	if (n->pending && !content_is_read(ct) && !truncates) {
 		wait_node(c, n, open_go);
 		return;
 	}

@@ -210,8 +210,8 @@ static void flush_go(struct ns_call *c)
 		park(c, ct->save ? &ct->flushers : &ct->waiters, ct->save ? stored_go : flush_go);
 		return;
 	}
-	if (ct && ct->leaving && n->pending) {
-		wait_node(c, n, flush_go);
+	if (ct && ct->leaving) {
+		park(c, &ct->waiters, flush_go);
 		return;
 	}
 	/* A file without a name any more has nowhere to go. */

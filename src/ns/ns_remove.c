@@ -36,12 +36,8 @@ static void unlink_settled(struct accepted *a, const struct s3_err *err)
 /* What was written to it meanwhile is stored under its name, if it still has one. */
 static void unlink_after(struct accepted *a)
 {
-	struct node *n = a->node;
-
-	if (n->kind != NODE_FILE || !n->u.content)
-		return;
-	n->u.content->leaving = false;
-	content_release(n);
+	if (a->node->kind == NODE_FILE)
+		content_stays(a->node);
 }
 
 /* ---- the last file of a directory without a marker: the directory stays ---- */

@@ -13,6 +13,7 @@
 /* A rename under way: c->work. */
 struct renaming {
 	struct node *node; /* a reference */
+	struct node *over; /* whose name it takes; a reference, or NULL */
 	struct etag etag;  /* of the copy */
 };
 
@@ -22,8 +23,10 @@ static void renaming_free(struct ns_call *c)
 
 	c->work = NULL;
 	c->drop = NULL;
-	r->node->u.content->leaving = false;
-	content_release(r->node);
+	content_stays(r->node);
+	if (r->over)
+		content_stays(r->over);
+	node_unref(r->over);
 	etag_free(&r->etag);
 	node_unref(r->node);
 	free(r);
@@ -104,7 +107,7 @@ static void rename_copied(struct ns_call *c)
 	accept_op(a, NULL, c, rename_end);
 }
 
-static void rename_copy(struct ns_call *c, struct node *n)
+static void rename_copy(struct ns_call *c, struct node *n, struct node *over)
 {
 	struct accepted *a = accepted_new(n, BULK_COPY, "copy for the rename");
 	struct renaming *r = mem_zalloc(sizeof(*r));
@@ -120,8 +123,13 @@ static void rename_copy(struct ns_call *c, struct node *n)
 	r->node = node_ref(n);
 	c->work = r;
 	c->drop = renaming_drop;
-	/* What is written to it meanwhile is stored when it has its name. */
+	/* What is written to it meanwhile is stored when it has its name; and to the other, never.
+	 */
 	content_get(n)->leaving = true;
+	if (over) {
+		r->over = node_ref(over);
+		content_get(over)->leaving = true;
+	}
 	accept_op(a, NULL, c, rename_copied);
 }
 
@@ -202,6 +210,6 @@ void ns_rename(struct ns_call *c)
 		c->step = 1;
 		keep_parent(c, n, ns_rename);
 	} else {
-		rename_copy(c, n);
+		rename_copy(c, n, to);
 	}
 }

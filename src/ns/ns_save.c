@@ -336,6 +336,10 @@ void content_save(struct content *ct, struct walk *w, pid_t tid)
 void content_settle(struct ns_call *c, struct content *ct, void (*resume)(struct ns_call *))
 {
 	c->errnum = 0;
+	if (ct->leaving) {
+		park(c, &ct->waiters, resume);
+		return;
+	}
 	if (sources_rescue(c, ct->node, ct, resume))
 		return;
 	park(c, &ct->flushers, resume);

@@ -498,9 +498,18 @@ static void fetched(struct fetch *f)
 	progress(p->upload);
 }
 
+/* A range of an object may have become local since it was planned: then it is sent. */
+static bool is_range(const struct upload *u, const struct upload_part *p)
+{
+	const struct extent *e = extents_at(&u->content->extents, p->offset);
+
+	return e->kind == EXTENT_OBJECT && extent_end(e) >= p->offset + p->len;
+}
+
 static void begin(struct upload *u, struct upload_part *p)
 {
 	TAILQ_REMOVE(&u->queue, p, queue_link);
+	p->copy &= is_range(u, p);
 	if (p->copy) {
 		p->state = PART_SENT;
 		u->volume->ns->uploads++;

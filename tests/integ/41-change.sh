@@ -77,8 +77,8 @@ test_cat_moves_no_bytes() {
 	head -c 5242880 /dev/urandom >a
 	head -c 7000001 /dev/urandom >b
 	head -c 6000000 /dev/urandom >c
-	head -c 100 /dev/urandom >tail
-	s3 putfiles "$BUCKET" '' a b c tail
+	head -c 100 /dev/urandom >end
+	s3 putfiles "$BUCKET" '' a b c end
 	remount_patient "$BUCKET"
 	ls "$MNT" >/dev/null
 	stats_reset
@@ -88,15 +88,15 @@ test_cat_moves_no_bytes() {
 	cat a b c >d
 	s3 get "$BUCKET" d | cmp d - || fail "in S3"
 	stats_reset
-	cat "$MNT/a" "$MNT/b" "$MNT/tail" >"$MNT/e"
+	cat "$MNT/a" "$MNT/b" "$MNT/end" >"$MNT/e"
 	assert_eq "0 3 1 0 0" "$(sent)" "the same, the last one small"
-	cat a b tail | cmp - "$MNT/e" || fail "through the mount"
+	cat a b end | cmp - "$MNT/e" || fail "through the mount"
 	# A small one between large ones has to be fetched, with what it lacks.
-	cat "$MNT/a" "$MNT/tail" "$MNT/b" >"$MNT/f"
-	cat a tail b >f
+	cat "$MNT/a" "$MNT/end" "$MNT/b" >"$MNT/f"
+	cat a end b >f
 	s3 get "$BUCKET" f | cmp f - || fail "in S3, a small one in the middle"
-	cat "$MNT/tail" "$MNT/tail" >"$MNT/g"
-	cat tail tail | cmp - "$MNT/g" || fail "small ones"
+	cat "$MNT/end" "$MNT/end" >"$MNT/g"
+	cat end end | cmp - "$MNT/g" || fail "small ones"
 	assert_eq "" "$(s3 uploads "$BUCKET")" "uploads left open"
 }
 
@@ -172,7 +172,7 @@ test_mappings_and_descriptors() {
 	EOF
 }
 
-# Bytes of parts that were sent, read and changed before the close; the old object is there until it.
+# Bytes of parts that were sent, read and changed before the close, which replaces the old object.
 test_sent_parts() {
 	need s3d
 	fresh

@@ -5,7 +5,7 @@
 
 py() { /usr/bin/python3 - "$MNT" "$@"; }
 
-# refused_once OPERATION [MORE]: 20 MB over an old object; the first store fails, the second does not.
+# refused_once OPERATION [MORE]: 20 MB over an old object: the first store fails, the next does not.
 refused_once() {
 	echo old >old
 	s3 put "$BUCKET" f old

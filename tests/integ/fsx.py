@@ -201,7 +201,8 @@ class Test:
     def copy(self, file):
         """copy_file_range: what it copies, and how much of it, is a matter of sizes."""
         other = self.random.choice(self.files)
-        src, dst = self.descriptor(other), self.descriptor(file)
+        dst = self.descriptor(file)
+        src = dst if other is file else self.descriptor(other)
         n = self.random.randrange(1, self.size_max)
         at = self.offset(self.size(src), 0)
         to = self.offset(self.size(dst), n)

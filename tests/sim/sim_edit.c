@@ -91,10 +91,18 @@ static void do_range(struct proc *p, struct edit *e, const char *path)
 
 	if (r || n.dir || k_open(p, &n, O_RDONLY, &from))
 		return;
-	if (load(from.m, from.open_ver, bytes, &len) && len) {
+	if (from.m == e->file.m) {
+		/* As it is now, and not onto itself. */
+		memcpy(bytes, e->bytes, e->len);
+		len = e->len / 2;
+	} else if (!load(from.m, from.open_ver, bytes, &len)) {
+		len = 0;
+	}
+	if (len) {
 		at = sim_below((unsigned)len);
 		want = 1 + sim_below((unsigned)(len - at));
-		to = sim_chance(50) ? e->len : sim_below((unsigned)e->len + 1);
+		to = sim_chance(50) || from.m == e->file.m ? e->len
+							   : sim_below((unsigned)e->len + 1);
 		if (to + want <= BYTES_MAX) {
 			r = k_copy_range(p, &from, at, &e->file, to, &want);
 			if (!r && !want)
@@ -113,6 +121,16 @@ static void look(struct proc *p, struct edit *e)
 		return;
 	if (p->read_len != e->len || (e->len && memcmp(p->read_data, e->bytes, e->len) != 0))
 		sim_fail("%s was read with other bytes than were written", e->file.m->path);
+}
+
+static bool remove_name(struct proc *p, struct edit *e, const struct knode *dir, const char *name)
+{
+	int r = k_unlink(p, dir, name, true);
+
+	/* Interrupted, it may yet lose its name. */
+	if (r)
+		model_doubt(e->file.m, DOUBT_FOREIGN);
+	return !r;
 }
 
 void do_edit(struct proc *p, const char *path, const char *other)
@@ -139,7 +157,7 @@ void do_edit(struct proc *p, const char *path, const char *other)
 		else if (what < 9)
 			look(p, &e);
 		else if (!gone && sim_chance(30))
-			gone = !k_unlink(p, &dir, name, true);
+			gone = remove_name(p, &e, &dir, name);
 		else
 			k_fsync(p, &e.file);
 	}
