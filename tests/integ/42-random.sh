@@ -25,7 +25,7 @@ test_small() {
 }
 
 test_large() {
-	random 500 large part_size=5M
+	random 250 large part_size=5M
 }
 
 run_tests "$@"
