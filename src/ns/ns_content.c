@@ -130,12 +130,7 @@ void content_release(struct node *n)
 
 void content_attempted(struct accepted *a)
 {
-	struct node *n = node_ref(a->node);
-
-	if (n->u.content)
-		wake(&n->u.content->waiters);
-	content_release(n);
-	node_unref(n);
+	content_stays(a->node);
 }
 
 bool content_is_read(const struct content *ct)
