@@ -387,19 +387,23 @@ static bool correct_clock(struct s3_op *op)
 }
 
 /* The answer to HEAD has no body that could say that the token has expired: S3 sends a bare 400. */
-static bool may_have_expired(const struct s3_op *op)
+static bool is_bare_refusal(const struct s3_op *op)
 {
-	return s3_err_expired(&op->err) ||
-	       (op->http.result.status == 400 && !strcmp(op->type->method, "HEAD") &&
-		       op->creds->session_token);
+	return op->http.result.status == 400 && !strcmp(op->type->method, "HEAD") &&
+	       op->creds->session_token;
 }
 
 static bool correct_creds(struct s3_op *op)
 {
-	if (!op->creds || op->renewals >= RENEWALS_MAX || !may_have_expired(op))
+	if (!op->creds || (!s3_err_expired(&op->err) && !is_bare_refusal(op)))
 		return false;
-	op->renewals++;
-	return s3_provider_reject(op->client->provider, op->creds);
+	if (op->renewals++ < RENEWALS_MAX && s3_provider_reject(op->client->provider, op->creds))
+		return true;
+	if (is_bare_refusal(op)) {
+		op->err.cls = S3_DENIED;
+		op->err.errnum = EACCES;
+	}
+	return false;
 }
 
 /* Only what was sent on a kept connection that turned out to be closed, and only once. */

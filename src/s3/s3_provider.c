@@ -23,6 +23,9 @@
 #define COOLDOWN_MS 5000
 /* How often files are looked at for other keys when a server refuses those that do not expire. */
 #define RELOAD_MS 1000
+/* A server that refuses whatever is fetched is not helped by more of it. */
+#define REJECTIONS_MAX 3
+#define REJECTIONS_MS 10000
 
 struct s3_provider {
 	const struct s3_fetch_place *place;
@@ -36,8 +39,10 @@ struct s3_provider {
 	void *ctx;
 	unsigned failures;              /* in a row */
 	int64_t failed_ms, reloaded_ms; /* monotonic */
-	bool chosen;                    /* `source` is fresh */
-	bool had_any;                   /* there have been credentials: this is a renewal */
+	int64_t rejected_ms;            /* monotonic: the first of `rejections` */
+	unsigned rejections;
+	bool chosen;  /* `source` is fresh */
+	bool had_any; /* there have been credentials: this is a renewal */
 	bool stopped;
 	char why[S3_WHY_MAX];
 };
@@ -249,12 +254,23 @@ static bool reload_keys(struct s3_provider *p)
 	return true;
 }
 
+static bool too_many_rejections(struct s3_provider *p)
+{
+	int64_t now = clk_mono_ms();
+
+	if (now - p->rejected_ms >= REJECTIONS_MS)
+		p->rejections = 0;
+	if (!p->rejections)
+		p->rejected_ms = now;
+	return ++p->rejections > REJECTIONS_MAX;
+}
+
 bool s3_provider_reject(struct s3_provider *p, const struct s3_creds *creds)
 {
 	/* Another one was here before. */
 	if (creds != p->current || p->stopped)
 		return true;
-	if (p->source->kind == S3_SOURCE_KEYS && !reload_keys(p))
+	if (p->source->kind == S3_SOURCE_KEYS ? !reload_keys(p) : too_many_rejections(p))
 		return false;
 	log_info("s3: the server says that the credentials from %s have expired", p->source->name);
 	s3_creds_unref(p->current);
