@@ -255,6 +255,19 @@ fails_shared() {
 		"$S3BULKFS" -o "endpoint_url=$S3_ENDPOINT" "$BUCKET" "$WORK/c"
 }
 
+# An environment of any size is good for a mount; one that no message takes has its own daemon.
+test_large_environment() {
+	start_server
+	[ "$(id -u)" = 0 ] || skip "only root's mounts share a daemon"
+	put_objects d 5 10
+	mount_shared "$BUCKET" a
+	LARGE=$(printf '%0100000d' 1) mount_shared "$BUCKET" b
+	assert_eq 1 "$(daemons | wc -l)" "daemons"
+	LARGE=$(printf '%0100000d' 1) TOO=$(printf '%0100000d' 1) mount_shared "$BUCKET" c
+	assert_eq 2 "$(daemons | wc -l)" "daemons"
+	assert_eq "5 5" "$(ls "$WORK/b/d" | wc -l) $(ls "$WORK/c/d" | wc -l)" "files"
+}
+
 test_all_buckets() {
 	issued_only
 	export AWS_CONTAINER_CREDENTIALS_FULL_URI=$S3_ENDPOINT/-/container
