@@ -158,7 +158,8 @@ bool s3_source_container_ok(const char *url)
 		end = strchr(++start, ']');
 	else
 		end = start + strcspn(start, ":/?#");
-	if (!end || (size_t)(end - start) >= sizeof(host))
+	if (!end || (size_t)(end - start) >= sizeof(host) ||
+		(*end == ']' && end[1] && !strchr(":/?#", end[1])))
 		return false;
 	memcpy(host, start, (size_t)(end - start));
 	host[end - start] = '\0';

@@ -23,7 +23,7 @@
 #define RULES_MAX 16
 #define SEEN_MAX 64
 #define VARS_MAX 32
-#define WATCHDOG_S 120
+#define WATCHDOG_S 60
 
 struct rule {
 	char *path, *status, *body;

@@ -274,10 +274,12 @@ static void container_addresses(void **state)
 		"http://169.254.170.2/x", "http://169.254.170.23/v1/credentials",
 		"http://[fd00:ec2::23]/v1/credentials", "HTTP://LOCALHOST/"};
 	static const char *const bad[] = {"http://example.org/x", "http://169.254.169.254/x",
-		"http://127.0.0.1@example.org/x", "http://localhost.example.org/",
-		"http://127.0.0.1.example.org/", "http://128.0.0.1/", "ftp://127.0.0.1/",
-		"file:///etc/passwd", "http://", "https://", "127.0.0.1/x", "http://[::1/x",
-		"http://[::2]/x", "http://127.1/x", "http://example.org\\@127.0.0.1/", ""};
+		"http://127.0.0.1@example.org/x", "http://127.0.0.1:80@example.org/x",
+		"http://[::1]:1@example.org/", "http://[::1]x.org/",
+		"http://localhost.example.org/", "http://127.0.0.1.example.org/",
+		"http://128.0.0.1/", "ftp://127.0.0.1/", "file:///etc/passwd", "http://",
+		"https://", "127.0.0.1/x", "http://[::1/x", "http://[::2]/x", "http://127.1/x",
+		"http://example.org\\@127.0.0.1/", ""};
 	size_t i;
 
 	for (i = 0; i < sizeof(good) / sizeof(good[0]); i++)
