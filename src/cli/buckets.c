@@ -33,7 +33,7 @@ struct buckets {
 	struct loop *loop;
 	struct bulk *bulk;
 	struct ns *ns;
-	struct opts base; /* borrowed, but for `s3` */
+	struct opts base; /* borrowed */
 	const char *mountpoint;
 	struct s3_client *client;
 	struct fs_hub hub;
@@ -192,6 +192,10 @@ static bool list_now(struct buckets *b, char *why)
 		loop_once(b->loop, -1);
 	if (b->listed)
 		return true;
+	if (!strcmp(b->err.code, S3_NO_CREDENTIALS)) {
+		snprintf(why, WHY_MAX, "%s", s3_client_credentials_problem(b->client));
+		return false;
+	}
 	snprintf(why, WHY_MAX,
 		"the buckets at %s cannot be listed (%s); s3:ListAllMyBuckets is needed",
 		s3_client_endpoint(b->client), s3_err_text(&b->err, text, sizeof(text)));
@@ -221,13 +225,7 @@ struct buckets *buckets_new(struct loop *loop, struct bulk *bulk, struct ns *ns,
 		.use = use};
 	service = opts->s3;
 	service.addressing = S3_ADDRESS_SERVICE;
-	if (!s3_config_resolve(&service, &b->base.s3, why, WHY_MAX)) {
-		free(b);
-		return NULL;
-	}
-	service = b->base.s3;
 	service.io_threads = 1;
-	b->base.s3.addressing = opts->s3.addressing;
 	b->client = s3_client_new(loop, &service, why, WHY_MAX);
 	if (b->client && list_now(b, why))
 		return b;
@@ -268,6 +266,5 @@ void buckets_free(struct buckets *b)
 		free(b->list[i]);
 	}
 	free(b->list);
-	s3_config_clear(&b->base.s3);
 	free(b);
 }

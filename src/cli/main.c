@@ -219,6 +219,8 @@ int main(int argc, char **argv)
 		r = EXIT_SUCCESS;
 	} else if (find_mountpoint(&d)) {
 		log_open(false, opts.debug ? LOG_LVL_DEBUG : LOG_LVL_INFO);
+		/* The daemon works in another directory, and may be one that others started. */
+		s3_config_capture(&opts.s3);
 		r = opts.foreground ? run(&d, -1) : mount_detached(&d);
 	}
 	free(d.mountpoint);

@@ -542,6 +542,6 @@ void opts_help(void)
 		printf("  %-22s %s\n", name, rules[i].help);
 	}
 	printf("\nand those of fuse(8): allow_other, auto_unmount, ro, nosuid, nodev, noexec, ...\n"
-	       "Credentials: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or ~/.aws/credentials.\n"
-	       "See s3bulkfs(1).\n");
+	       "Credentials: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, ~/.aws/credentials, or\n"
+	       "whatever else the AWS CLI takes. See s3bulkfs(1).\n");
 }

@@ -25,7 +25,8 @@ int share_mount(const struct opts *opts, const char *mountpoint);
 
 /* ---- inside: share_client.c, share_server.c, share_wire.c ---- */
 
-#define SHARE_MESSAGE_MAX ((size_t)64 << 10)
+/* The environment is the most of it; a socket takes some 200 KiB at once. */
+#define SHARE_MESSAGE_MAX ((size_t)128 << 10)
 
 /* Answers of the daemon: one byte, and for a failure the sentence behind it. */
 #define SHARE_WELCOME 'W' /* it will try, and lives on until it has answered */
@@ -37,7 +38,7 @@ int share_mount(const struct opts *opts, const char *mountpoint);
 int share_serve(int listen_fd, const char *socket_path, const char *lock_path);
 
 /*
- * The settings of a mount as one message: `opts` with everything looked up (s3_config_resolve). It
+ * The settings of a mount as one message: `opts` with the environment in it (s3_config_capture). It
  * names the program it comes from: only the same one reads it.
  */
 void share_pack(const struct opts *opts, struct buf *out);

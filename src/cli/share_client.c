@@ -209,22 +209,17 @@ static char hear_out(struct meeting *m, int fd, char text[WHY_MAX])
 	return answer;
 }
 
-/* `o` with everything looked up; the strings stay borrowed but for those of `s3`. */
-static bool pack(struct meeting *m, const struct opts *o, const char *mountpoint, char *why)
+/* False when it does not fit into a message: an environment may be of any size. */
+static bool pack(struct meeting *m, const struct opts *o, const char *mountpoint)
 {
 	struct opts full = *o;
 	const char *tmp = getenv("TMPDIR");
 
-	if (!s3_config_resolve(&o->s3, &full.s3, why, WHY_MAX))
-		return false;
 	full.mountpoint = (char *)(uintptr_t)mountpoint;
 	if (!full.ns.spool_dir && tmp && tmp[0] == '/')
 		full.ns.spool_dir = tmp;
 	m->message = BUF_INIT(SHARE_MESSAGE_MAX);
 	share_pack(&full, &m->message);
-	s3_config_clear(&full.s3);
-	if (m->message.failed)
-		snprintf(why, WHY_MAX, "the options are too long");
 	return !m->message.failed;
 }
 
@@ -236,8 +231,10 @@ static int mount_with(struct meeting *m, const struct opts *o, const char *mount
 	m->mountpoint_fd = open(mountpoint, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (m->mountpoint_fd < 0)
 		snprintf(why, sizeof(why), "mount point '%s': %m", mountpoint);
-	else if (pack(m, o, mountpoint, why))
+	else if (pack(m, o, mountpoint))
 		fd = meet(m, &answer, why);
+	else
+		answer = SHARE_PRIVATE;
 	if (answer == SHARE_WELCOME)
 		answer = hear_out(m, fd, why);
 	if (fd >= 0)

@@ -255,14 +255,22 @@ static void mount_begin(struct conn *k, const struct opts *opts, int mountpoint_
 
 /* ---- requests ---- */
 
-static bool same_namespace(pid_t pid)
+static bool same_file(const char *ours_path, const char *theirs_path)
 {
 	struct stat ours, theirs;
-	char path[64];
 
-	snprintf(path, sizeof(path), "/proc/%d/ns/mnt", (int)pid);
-	return !stat("/proc/self/ns/mnt", &ours) && !stat(path, &theirs) &&
+	return !stat(ours_path, &ours) && !stat(theirs_path, &theirs) &&
 	       ours.st_ino == theirs.st_ino && ours.st_dev == theirs.st_dev;
+}
+
+/* The same mounts, and the same files: those of the AWS CLI are read here, now and later. */
+static bool same_place(pid_t pid)
+{
+	char ns[64], root[64];
+
+	snprintf(ns, sizeof(ns), "/proc/%d/ns/mnt", (int)pid);
+	snprintf(root, sizeof(root), "/proc/%d/root", (int)pid);
+	return same_file("/proc/self/ns/mnt", ns) && same_file("/", root);
 }
 
 static bool peer_is_good(int fd)
@@ -271,7 +279,7 @@ static bool peer_is_good(int fd)
 	socklen_t len = sizeof(peer);
 
 	return !getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) && peer.uid == geteuid() &&
-	       same_namespace(peer.pid);
+	       same_place(peer.pid);
 }
 
 /* One message and the descriptor that comes with it (-1: none). */

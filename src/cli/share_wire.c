@@ -33,9 +33,7 @@ static const size_t strings[] = {
 	offsetof(struct opts, s3.endpoint_url),
 	offsetof(struct opts, s3.region),
 	offsetof(struct opts, s3.ca_bundle),
-	offsetof(struct opts, s3.access_key_id),
-	offsetof(struct opts, s3.secret_access_key),
-	offsetof(struct opts, s3.session_token),
+	offsetof(struct opts, s3.profile),
 	offsetof(struct opts, ns.spool_dir),
 };
 #define STRING_COUNT (sizeof(strings) / sizeof(strings[0]))
@@ -77,6 +75,9 @@ void share_pack(const struct opts *o, struct buf *out)
 		add_string(out, getenv(proxy_names[i]));
 	for (i = 0; i < STRING_COUNT; i++)
 		add_string(out, *string_at(o, i));
+	for (i = 0; o->s3.env && o->s3.env[i]; i++)
+		add_string(out, o->s3.env[i]);
+	add_string(out, NULL);
 }
 
 /* The next string; false at the end. `*ret` is borrowed, NULL where there was none. */
@@ -108,6 +109,23 @@ static bool same_proxies(const char **at, const char *end)
 	return true;
 }
 
+/* The environment of whoever mounts, in which credentials are looked up for as long as it lasts. */
+static bool take_env(const char **at, const char *end, struct opts *o)
+{
+	char **env = mem_calloc(1, sizeof(char *));
+	const char *s = NULL;
+	size_t count = 0;
+	bool more;
+
+	while ((more = take_string(at, end, &s)) && s) {
+		env = mem_resize(env, count + 2, sizeof(char *));
+		env[count++] = mem_strdup(s);
+		env[count] = NULL;
+	}
+	o->s3.env = (const char *const *)env;
+	return more;
+}
+
 bool share_unpack(const char *data, size_t len, struct opts *o)
 {
 	struct identity id = identity_now();
@@ -119,7 +137,7 @@ bool share_unpack(const char *data, size_t len, struct opts *o)
 		!same_proxies(&at, end))
 		return false;
 	memcpy(o, data + sizeof(id), sizeof(*o));
-	o->s3.profile = NULL;
+	o->s3.env = NULL;
 	o->s3.retry = NULL;
 	o->s3.bucket = NULL;
 	for (i = 0; i < STRING_COUNT; i++)
@@ -132,6 +150,10 @@ bool share_unpack(const char *data, size_t len, struct opts *o)
 		*string_at(o, i) = mem_strdup(s);
 	}
 	o->s3.bucket = o->bucket;
+	if (!take_env(&at, end, o)) {
+		opts_free(o);
+		return false;
+	}
 	return o->bucket && o->prefix && o->source;
 }
 

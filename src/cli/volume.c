@@ -16,7 +16,9 @@ static void explain(const struct volume *v, const struct s3_err *e, char *why)
 	char text[400];
 
 	s3_err_text(e, text, sizeof(text));
-	if (e->cls == S3_NOT_FOUND)
+	if (!strcmp(e->code, S3_NO_CREDENTIALS))
+		snprintf(why, WHY_MAX, "%s", s3_client_credentials_problem(v->client));
+	else if (e->cls == S3_NOT_FOUND)
 		snprintf(why, WHY_MAX,
 			"there is no bucket '%s' at %s (%s); check its name and -o endpoint_url",
 			bucket, endpoint, text);

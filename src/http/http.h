@@ -112,8 +112,11 @@ struct http_request {
 	 */
 	const struct bytes *runs;
 	size_t run_count;
-	size_t buffer_bytes; /* receive buffer; 0: 16 KiB */
-	bool fresh;          /* on a new connection */
+	size_t buffer_bytes;        /* receive buffer; 0: 16 KiB */
+	bool fresh;                 /* on a new connection */
+	bool direct;                /* through no proxy, whatever the environment says */
+	int64_t connect_timeout_ms; /* 0: the engine's */
+	int64_t limit_ms;           /* for all of it; 0: none but the engine's */
 	/* I/O thread, once, right before sending: URL, headers, signature. False: HTTP_NOT_SENT. */
 	bool (*prepare)(struct http_request *request, struct http_draft *draft);
 	/* I/O thread, when the headers of an answer below 300 are complete; may be NULL. */

@@ -158,7 +158,6 @@ static void set_up(struct http_transfer *x, const struct http_config *config)
 	curl_easy_setopt(c, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
 	if (config->ca_bundle)
 		curl_easy_setopt(c, CURLOPT_CAINFO, config->ca_bundle);
-	curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, (long)config->connect_timeout_ms);
 	curl_easy_setopt(c, CURLOPT_MAXAGE_CONN, IDLE_MAX_S);
 	/* S3's names have several addresses: let the connections spread over them. */
 	curl_easy_setopt(c, CURLOPT_DNS_SHUFFLE_ADDRESSES, 1L);
@@ -269,6 +268,18 @@ static void result_reset(struct http_request *r)
 	res->error = error;
 }
 
+static void set_limits(const struct http_transfer *x, const struct http_request *r)
+{
+	int64_t connect_ms = r->connect_timeout_ms;
+
+	if (!connect_ms)
+		connect_ms = http_engine_config(x->thread->engine)->connect_timeout_ms;
+	curl_easy_setopt(x->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)connect_ms);
+	curl_easy_setopt(x->easy, CURLOPT_TIMEOUT_MS, (long)r->limit_ms);
+	/* NULL: what the environment says. */
+	curl_easy_setopt(x->easy, CURLOPT_NOPROXY, r->direct ? "*" : NULL);
+}
+
 bool http_transfer_begin(struct http_transfer *x, struct http_request *r)
 {
 	struct curl_slist *headers;
@@ -294,6 +305,7 @@ bool http_transfer_begin(struct http_transfer *x, struct http_request *r)
 		return false;
 	}
 	curl_easy_setopt(c, CURLOPT_FRESH_CONNECT, r->fresh ? 1L : 0L);
+	set_limits(x, r);
 	curl_easy_setopt(
 		c, CURLOPT_BUFFERSIZE, r->buffer_bytes ? (long)r->buffer_bytes : BUFFER_BYTES);
 	return true;

@@ -100,20 +100,17 @@ struct s3_config {
 	int64_t connect_timeout_ms; /* 0: 10 s */
 	int64_t stall_timeout_ms;   /* an answer that brings no byte for so long is cut; 0: 60 s */
 	const struct s3_retry_policy *retry; /* copied; NULL: s3_retry_default */
-	/* Made by s3_config_resolve: the strings above and these are all there is, and neither the
-	 * environment nor files are looked at. Secrets; not read without `resolved`. */
-	bool resolved;
-	const char *access_key_id, *secret_access_key, *session_token;
+	/* Where all that is looked up, as environ(7); NULL: the process's environment. Secrets. */
+	const char *const *env;
 };
 
 /*
- * Looks up all that `config` leaves to the environment and the files, so that another process, or
- * another bucket, can be served with it. `resolved` owns its strings: s3_config_clear wipes and
- * frees them. False with one sentence for the user in `why`; `resolved` is empty then. Core thread.
+ * Makes `config` mean the same in another process: its environment is a copy of this one's, and
+ * relative paths become absolute. Every string of it must be owned, as the copy then is:
+ * s3_config_clear. Core thread.
  */
-bool s3_config_resolve(
-	const struct s3_config *config, struct s3_config *resolved, char *why, size_t why_size);
-/* For configurations of which every string is owned (and no retry policy is). */
+void s3_config_capture(struct s3_config *config);
+/* Wipes and frees; for configurations of which every string is owned (and no retry policy is). */
 void s3_config_clear(struct s3_config *config);
 
 struct s3_client;
@@ -130,6 +127,10 @@ struct s3_client *s3_client_new(
 void s3_client_free(struct s3_client *client);
 const char *s3_client_bucket(const struct s3_client *client);
 const char *s3_client_endpoint(const struct s3_client *client); /* "https://host[:port]" */
+/* Operations fail with S3_DENIED and this code while there are no credentials to be had... */
+#define S3_NO_CREDENTIALS "NoCredentials"
+/* ... and this is the whole sentence about it, "" when all is well. Borrowed. */
+const char *s3_client_credentials_problem(const struct s3_client *client);
 
 struct s3_stats {
 	uint64_t requests;  /* HTTP attempts */

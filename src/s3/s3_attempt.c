@@ -16,6 +16,7 @@
 #include "util/mem.h"
 
 #define MOVES_MAX 3
+#define RENEWALS_MAX 2
 
 /* ---- I/O thread ---- */
 
@@ -36,7 +37,7 @@ static bool sign(struct s3_op *op, const struct s3_sign_input *in, struct http_d
 {
 	struct s3_client *c = op->client;
 	struct s3_desk *desk = &c->desks[draft->thread];
-	const struct s3_creds *creds = &c->settings.creds;
+	const struct s3_creds *creds = op->creds;
 
 	if (!in->payload_hash || !s3_sign(desk->signer, creds, in, &desk->out))
 		return false;
@@ -128,6 +129,7 @@ static void op_free(struct s3_op *op)
 	if (op->reply)
 		s3_client_give_reply(op->client, op->reply);
 	http_request_free(&op->http);
+	s3_creds_unref(op->creds);
 	while ((chunk = op->chunks)) {
 		op->chunks = chunk->next;
 		free(chunk);
@@ -161,10 +163,44 @@ static void finish_cancelled(struct s3_op *op)
 
 /* ---- attempts ---- */
 
+static void wait_ms(struct s3_op *op, int64_t delay_ms)
+{
+	op->state = S3_OP_WAITING;
+	loop_timer_set(op->client->loop, &op->timer, delay_ms);
+}
+
+/* True when the attempt may be signed; else the operation waits for credentials, or for its end. */
+static bool take_creds(struct s3_op *op)
+{
+	struct s3_provider *provider = op->client->provider;
+
+	s3_creds_unref(op->creds);
+	op->creds = NULL;
+	if (!provider)
+		return true;
+	switch (s3_provider_get(provider, &op->creds)) {
+	case S3_CREDS_READY:
+		return true;
+	case S3_CREDS_WAIT:
+		op->state = S3_OP_WAITING;
+		op->wants_creds = true;
+		return false;
+	case S3_CREDS_NONE:
+		break;
+	}
+	s3_err_set(&op->err, S3_DENIED, EACCES, S3_NO_CREDENTIALS, "%s",
+		s3_provider_problem(provider));
+	op->denied = true;
+	wait_ms(op, 0);
+	return false;
+}
+
 static void send_attempt(struct s3_op *op)
 {
 	struct s3_client *c = op->client;
 
+	if (!take_creds(op))
+		return;
 	op->state = S3_OP_SENT;
 	op->target = c->target;
 	memset(&op->err, 0, sizeof(op->err));
@@ -186,16 +222,22 @@ static void on_timer(struct loop_timer *timer)
 			"%s: the body would be too large", op->type->name);
 	if (op->cancelled || op->client->closing)
 		finish_cancelled(op);
-	else if (op->no_request)
+	else if (op->no_request || op->denied)
 		finish_or_hold(op);
 	else
 		send_attempt(op);
 }
 
-static void wait_ms(struct s3_op *op, int64_t delay_ms)
+void s3_op_creds_changed(struct s3_client *c)
 {
-	op->state = S3_OP_WAITING;
-	loop_timer_set(op->client->loop, &op->timer, delay_ms);
+	struct s3_op *op;
+
+	LIST_FOREACH(op, &c->ops, link)
+	{
+		if (op->wants_creds)
+			wait_ms(op, 0);
+		op->wants_creds = false;
+	}
 }
 
 /* ---- the verdict ---- */
@@ -344,6 +386,26 @@ static bool correct_clock(struct s3_op *op)
 	return true;
 }
 
+/* The answer to HEAD has no body that could say that the token has expired: S3 sends a bare 400. */
+static bool is_bare_refusal(const struct s3_op *op)
+{
+	return op->http.result.status == 400 && !strcmp(op->type->method, "HEAD") &&
+	       op->creds->session_token;
+}
+
+static bool correct_creds(struct s3_op *op)
+{
+	if (!op->creds || (!s3_err_expired(&op->err) && !is_bare_refusal(op)))
+		return false;
+	if (op->renewals++ < RENEWALS_MAX && s3_provider_reject(op->client->provider, op->creds))
+		return true;
+	if (is_bare_refusal(op)) {
+		op->err.cls = S3_DENIED;
+		op->err.errnum = EACCES;
+	}
+	return false;
+}
+
 /* Only what was sent on a kept connection that turned out to be closed, and only once. */
 static bool correct_stale(struct s3_op *op)
 {
@@ -383,7 +445,7 @@ static void http_done(struct http_request *r)
 		finish_cancelled(op);
 		return;
 	}
-	if (correct_stale(op) || correct_clock(op) || correct_region(op)) {
+	if (correct_stale(op) || correct_clock(op) || correct_region(op) || correct_creds(op)) {
 		send_attempt(op);
 		return;
 	}

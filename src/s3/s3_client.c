@@ -132,6 +132,22 @@ static bool open_http(struct s3_client *c, char *why, size_t why_size)
 	return c->http != NULL;
 }
 
+static void creds_changed(void *ctx)
+{
+	s3_op_creds_changed(ctx);
+}
+
+static void open_provider(struct s3_client *c)
+{
+	c->place = (struct s3_fetch_place){.loop = c->loop,
+		.http = c->http,
+		.env = (const char *const *)c->settings.chain.env,
+		.clock_offset_ms = &c->clock_offset_ms};
+	c->provider = s3_provider_new(
+		&c->place, &c->settings.chain, c->settings.source, creds_changed, c);
+	c->settings.source = NULL;
+}
+
 struct s3_client *s3_client_new(
 	struct loop *loop, const struct s3_config *config, char *why, size_t why_size)
 {
@@ -149,11 +165,14 @@ struct s3_client *s3_client_new(
 	c->replies = mem_calloc(REPLIES_MAX, sizeof(struct s3_xml_reply *));
 	c->lists = mem_calloc(LISTS_MAX, sizeof(struct s3_xml_list *));
 	c->faults = s3_xml_reply_new();
-	if (target_add(c, c->settings.addr.endpoint, c->settings.region, why, why_size) &&
-		open_http(c, why, why_size) && open_desks(c, why, why_size))
-		return c;
-	s3_client_free(c);
-	return NULL;
+	if (!target_add(c, c->settings.addr.endpoint, c->settings.region, why, why_size) ||
+		!open_http(c, why, why_size) || !open_desks(c, why, why_size)) {
+		s3_client_free(c);
+		return NULL;
+	}
+	if (c->settings.sign)
+		open_provider(c);
+	return c;
 }
 
 static void free_targets(struct s3_client *c)
@@ -187,8 +206,10 @@ void s3_client_free(struct s3_client *c)
 		return;
 	c->closing = true;
 	threads = c->http ? http_engine_threads(c->http) : 0;
+	s3_provider_stop(c->provider);
 	http_engine_free(c->http);
 	s3_op_abandon_all(c);
+	s3_provider_free(c->provider);
 	free_desks(c, threads);
 	free_targets(c);
 	while (c->reply_count)
@@ -210,6 +231,11 @@ const char *s3_client_bucket(const struct s3_client *c)
 const char *s3_client_endpoint(const struct s3_client *c)
 {
 	return c->target->addr.endpoint;
+}
+
+const char *s3_client_credentials_problem(const struct s3_client *c)
+{
+	return c->provider ? s3_provider_problem(c->provider) : "";
 }
 
 void s3_client_stats(const struct s3_client *c, struct s3_stats *stats)

@@ -29,7 +29,8 @@ static const struct known_code known_codes[] = {
 	{"CredentialsNotSupported", S3_DENIED, EACCES},
 	{"CrossLocationLoggingProhibited", S3_DENIED, EACCES},
 	{"EntityTooLarge", S3_INVALID, EFBIG}, {"EntityTooSmall", S3_INVALID, EINVAL},
-	{"ExpiredToken", S3_DENIED, EACCES}, {"IllegalLocationConstraintException", S3_FAILED, EIO},
+	{"ExpiredToken", S3_DENIED, EACCES}, {"ExpiredTokenException", S3_DENIED, EACCES},
+	{"IllegalLocationConstraintException", S3_FAILED, EIO},
 	{"IncompleteBody", S3_TRANSIENT, EIO}, {"IncorrectEndpoint", S3_FAILED, EIO},
 	{"InternalError", S3_TRANSIENT, EIO}, {"InternalFailure", S3_TRANSIENT, EIO},
 	{"InvalidAccessKeyId", S3_DENIED, EACCES}, {"InvalidArgument", S3_INVALID, EINVAL},
@@ -208,8 +209,8 @@ bool s3_err_skewed(const struct s3_err *err)
 
 bool s3_err_expired(const struct s3_err *err)
 {
-	return !strcmp(err->code, "ExpiredToken") || !strcmp(err->code, "TokenRefreshRequired") ||
-	       !strcmp(err->code, "InvalidToken");
+	return !strcmp(err->code, "ExpiredToken") || !strcmp(err->code, "ExpiredTokenException") ||
+	       !strcmp(err->code, "TokenRefreshRequired") || !strcmp(err->code, "InvalidToken");
 }
 
 const char *s3_err_text(const struct s3_err *err, char *text, size_t size)

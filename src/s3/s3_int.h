@@ -18,6 +18,7 @@
 #include "s3/s3_addr.h"
 #include "s3/s3_conf.h"
 #include "s3/s3_errcode.h"
+#include "s3/s3_provider.h"
 #include "s3/s3_sign.h"
 #include "s3/s3_xml.h"
 
@@ -45,6 +46,8 @@ struct s3_client {
 	unsigned target_count;
 	atomic_llong clock_offset_ms; /* server's time less ours; 0 until a server complained */
 	struct s3_desk *desks;        /* one an I/O thread */
+	struct s3_fetch_place place;
+	struct s3_provider *provider; /* NULL: requests are not signed */
 	struct rng rng;
 	struct s3_retry_policy retry;
 	struct s3_op_list ops;
@@ -127,9 +130,13 @@ struct s3_op {
 	bool no_request; /* there is nothing to send: it succeeds at once */
 	bool refused;    /* with no_request: it fails, its parameters pass a bound */
 	bool stale_used, skew_used;
-	unsigned moves; /* to other regions */
+	unsigned moves;    /* to other regions */
+	unsigned renewals; /* of credentials that the server took for expired */
+	bool wants_creds;  /* waits for them */
+	bool denied;       /* there are none: it fails, as err says */
 
 	struct s3_target *target; /* of this attempt */
+	struct s3_creds *creds;   /* the same; NULL: it is not signed */
 	struct bytes key;
 	struct s3_pair query[8];
 	size_t query_count;
@@ -179,6 +186,9 @@ void s3_op_body(struct s3_op *op, const struct s3_body *body);
 struct s3_op *s3_op_start(struct s3_op *op);
 /* Completes a held operation, now. */
 void s3_op_finish(struct s3_op *op);
+
+/* There are other credentials, or none can be had: those that wait for them go on. */
+void s3_op_creds_changed(struct s3_client *c);
 
 /* Completes all operations that are not under way in http, as cancelled. */
 void s3_op_abandon_all(struct s3_client *c);

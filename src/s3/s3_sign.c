@@ -38,7 +38,7 @@ struct s3_signer {
 	struct header headers[S3_SIGN_HEADERS_MAX + OWN_HEADERS];
 	size_t header_count;
 	/* What the day key was made of. */
-	char *secret, *region;
+	char *secret, *region, *service;
 	char date[9];
 };
 
@@ -67,7 +67,8 @@ static void forget_key(struct s3_signer *s)
 {
 	s3_secret_free(s->secret);
 	free(s->region);
-	s->secret = s->region = NULL;
+	free(s->service);
+	s->secret = s->region = s->service = NULL;
 	/* Resetting wipes the digest's state. */
 	EVP_MD_CTX_reset(s->inner);
 	EVP_MD_CTX_reset(s->outer);
@@ -153,6 +154,17 @@ bool s3_md5_hex(const struct bytes *runs, size_t count, char hex[S3_MD5_HEX_SIZE
 	return true;
 }
 
+bool s3_sha1_hex(const struct bytes *runs, size_t count, char hex[S3_SHA1_HEX_SIZE])
+{
+	unsigned char digest[EVP_MAX_MD_SIZE];
+
+	hex[0] = '\0';
+	if (!digest_runs(EVP_sha1(), runs, count, digest))
+		return false;
+	to_hex(digest, 20, hex);
+	return true;
+}
+
 static bool hmac(const struct s3_signer *s, const void *key, size_t key_len, struct bytes data,
 	unsigned char out[SHA256_LEN])
 {
@@ -185,22 +197,22 @@ static bool day_hmac(struct s3_signer *s, struct bytes data, unsigned char mac[S
 	       EVP_DigestFinal_ex(s->scratch, mac, NULL);
 }
 
-/* The key of (secret, date, region): four HMACs, so it is kept until one of them changes. */
-static bool use_day_key(
-	struct s3_signer *s, const char *secret, const char *date, const char *region)
+/* The key of (secret, date, region, service): four HMACs, so it is kept until one changes. */
+static bool use_day_key(struct s3_signer *s, const char *secret, const char *date,
+	const char *region, const char *service)
 {
 	unsigned char key[SHA256_LEN];
 	char *first;
 	bool ok;
 
 	if (s->secret && !strcmp(s->secret, secret) && !strcmp(s->date, date) &&
-		!strcmp(s->region, region))
+		!strcmp(s->region, region) && !strcmp(s->service, service))
 		return true;
 	forget_key(s);
 	first = mem_printf("AWS4%s", secret);
 	ok = hmac(s, first, strlen(first), BYTES_STR(date), key) &&
 	     hmac(s, key, SHA256_LEN, BYTES_STR(region), key) &&
-	     hmac(s, key, SHA256_LEN, BYTES_LIT("s3"), key) &&
+	     hmac(s, key, SHA256_LEN, BYTES_STR(service), key) &&
 	     hmac(s, key, SHA256_LEN, BYTES_LIT("aws4_request"), key) &&
 	     start_hmac(s, s->inner, key, 0x36) && start_hmac(s, s->outer, key, 0x5c);
 	s3_secret_free(first);
@@ -209,6 +221,7 @@ static bool use_day_key(
 		return false;
 	s->secret = mem_strdup(secret);
 	s->region = mem_strdup(region);
+	s->service = mem_strdup(service);
 	memcpy(s->date, date, sizeof(s->date));
 	return true;
 }
@@ -358,7 +371,9 @@ static bool sign_digest(struct s3_signer *s, const struct s3_sign_input *in, con
 	buf_adds(c, s->date);
 	buf_addc(c, '/');
 	buf_adds(c, in->region);
-	buf_adds(c, "/s3/aws4_request\n");
+	buf_addc(c, '/');
+	buf_adds(c, s->service);
+	buf_adds(c, "/aws4_request\n");
 	buf_adds(c, request_hex);
 	if (c->failed || !day_hmac(s, buf_bytes(c), mac))
 		return false;
@@ -379,7 +394,8 @@ bool s3_sign(struct s3_signer *s, const struct s3_creds *creds, const struct s3_
 		return false;
 	memcpy(date, out->amz_date, 8);
 	date[8] = '\0';
-	if (!use_day_key(s, creds->secret_access_key, date, in->region) ||
+	if (!use_day_key(s, creds->secret_access_key, date, in->region,
+		    in->service ? in->service : "s3") ||
 		!gather_headers(s, creds, in, out->amz_date) ||
 		!digest_request(s, in, request_hex) ||
 		!sign_digest(s, in, out->amz_date, request_hex, signature))
@@ -390,7 +406,9 @@ bool s3_sign(struct s3_signer *s, const struct s3_creds *creds, const struct s3_
 	buf_adds(auth, date);
 	buf_addc(auth, '/');
 	buf_adds(auth, in->region);
-	buf_adds(auth, "/s3/aws4_request,SignedHeaders=");
+	buf_addc(auth, '/');
+	buf_adds(auth, s->service);
+	buf_adds(auth, "/aws4_request,SignedHeaders=");
 	add_signed_names(s, auth);
 	buf_adds(auth, ",Signature=");
 	buf_adds(auth, signature);

@@ -23,6 +23,7 @@
 #define S3_SHA256_HEX_SIZE 65 /* with the NUL */
 #define S3_MD5_BASE64_SIZE 25 /* with the NUL */
 #define S3_MD5_HEX_SIZE 33    /* with the NUL */
+#define S3_SHA1_HEX_SIZE 41   /* with the NUL */
 
 /* A query parameter or a header, not encoded. Borrowed. */
 struct s3_pair {
@@ -44,7 +45,8 @@ struct s3_sign_input {
 	size_t header_count;           /* at most S3_SIGN_HEADERS_MAX */
 	const char *payload_hash;      /* hex SHA-256 of the body, or S3_UNSIGNED_PAYLOAD */
 	const char *region;
-	int64_t now_ms; /* wall clock, corrected by the server's skew */
+	const char *service; /* NULL: "s3" */
+	int64_t now_ms;      /* wall clock, corrected by the server's skew */
 };
 #define S3_SIGN_HEADERS_MAX 128
 
@@ -76,5 +78,6 @@ void s3_query_build(struct buf *out, const struct s3_pair *pairs, size_t count);
 bool s3_sha256_hex(const struct bytes *runs, size_t count, char hex[S3_SHA256_HEX_SIZE]);
 bool s3_md5_base64(const struct bytes *runs, size_t count, char text[S3_MD5_BASE64_SIZE]);
 bool s3_md5_hex(const struct bytes *runs, size_t count, char hex[S3_MD5_HEX_SIZE]);
+bool s3_sha1_hex(const struct bytes *runs, size_t count, char hex[S3_SHA1_HEX_SIZE]);
 
 #endif

@@ -97,6 +97,18 @@ void s3_xml_reply_feed(struct s3_xml_reply *reply, const char *p, size_t len);
 enum s3_xml_status s3_xml_reply_end(
 	struct s3_xml_reply *reply, struct s3_xml_fields *fields, struct s3_xml_fault *fault);
 
+/* -- STS: AssumeRole, AssumeRoleWithWebIdentity -- */
+
+/* Owned strings, NULL where the document has none; s3_xml_sts_free. */
+struct s3_xml_sts {
+	char *id, *secret, *token;
+	int64_t expires_ms; /* 0: not said */
+	char *code, *message;
+};
+/* Reads a whole answer: with S3_XML_OK the keys are filled, with S3_XML_ERROR the error. */
+enum s3_xml_status s3_xml_sts_read(struct bytes document, struct s3_xml_sts *sts);
+void s3_xml_sts_free(struct s3_xml_sts *sts);
+
 /* Milliseconds since 1970 of "2009-10-12T17:50:30.000Z" (ISO 8601, UTC; an offset is honoured), or
  * -1 when it is none. */
 int64_t s3_xml_time_ms(struct bytes text);

@@ -27,6 +27,7 @@ struct claim {
 	char scope[128];
 	char signed_headers[2048];
 	char signature[65];
+	const char *secret; /* of the access key */
 };
 
 /* Copies the value of `name`= up to a comma or the end. False when missing or too long. */
@@ -46,7 +47,7 @@ static bool take_field(const char *header, const char *name, char *out, size_t s
 	return true;
 }
 
-static bool take_claim(const char *header, struct claim *c)
+static bool take_claim(const char *header, const char *service, struct claim *c)
 {
 	char credential[300], rest[2];
 	char *slash;
@@ -64,7 +65,7 @@ static bool take_claim(const char *header, struct claim *c)
 	snprintf(c->access_key, sizeof(c->access_key), "%.128s", credential);
 	snprintf(c->scope, sizeof(c->scope), "%s/%s/%s/%s", c->date, c->region, c->service,
 		c->terminal);
-	return !strcmp(c->service, "s3") && !strcmp(c->terminal, "aws4_request");
+	return !strcmp(c->service, service) && !strcmp(c->terminal, "aws4_request");
 }
 
 static int param_cmp(const void *a, const void *b)
@@ -191,12 +192,13 @@ static const uint8_t *signing_key(struct auth *a, const struct claim *c)
 	uint8_t k[SHA256_LEN];
 	unsigned i;
 
-	snprintf(scope, sizeof(scope), "%s/%s", c->date, c->region);
+	snprintf(scope, sizeof(scope), "%.128s/%s/%s/%s", c->access_key, c->date, c->region,
+		c->service);
 	for (i = 0; i < AUTH_KEYS_CACHED; i++)
 		if (!strcmp(a->cached[i].scope, scope))
 			return a->cached[i].key;
 	i = a->cached_next++ % AUTH_KEYS_CACHED;
-	snprintf(first, sizeof(first), "AWS4%s", a->secret_key);
+	snprintf(first, sizeof(first), "AWS4%s", c->secret);
 	hash_hmac(first, strlen(first), c->date, strlen(c->date), k);
 	hash_hmac(k, sizeof(k), c->region, strlen(c->region), k);
 	hash_hmac(k, sizeof(k), c->service, strlen(c->service), k);
@@ -289,20 +291,37 @@ static bool check_region(struct req *r, const struct claim *c)
 	return false;
 }
 
-static bool check_claim(struct req *r, const struct claim *c)
+/* Whose key is it, and does the session token belong to it? */
+static bool check_key(struct req *r, struct claim *c)
 {
-	struct auth *a = &r->srv->auth;
+	struct s3d *srv = r->srv;
+	const struct issued *temporary = issue_find(&srv->issue, c->access_key);
 	const char *token = req_header(r, "x-amz-security-token");
-	struct unsigned_search search = {.list = c->signed_headers};
+	const char *want = temporary ? temporary->token : srv->auth.session_token;
+	bool own = !strcmp(c->access_key, srv->auth.access_key);
 
-	if (strcmp(c->access_key, a->access_key)) {
+	if (!temporary && (!own || (srv->issue.only && !r->is_control))) {
 		req_error(r, "InvalidAccessKeyId", NULL);
 		return false;
 	}
-	if (a->session_token ? !token || strcmp(token, a->session_token) : token != NULL) {
+	if (want ? !token || strcmp(token, want) : token != NULL) {
 		req_error(r, "InvalidToken", NULL);
 		return false;
 	}
+	if (temporary && temporary->ends_ms <= clk_wall_ms()) {
+		req_error(r, "ExpiredToken", NULL);
+		return false;
+	}
+	c->secret = temporary ? temporary->secret : srv->auth.secret_key;
+	return true;
+}
+
+static bool check_claim(struct req *r, struct claim *c)
+{
+	struct unsigned_search search = {.list = c->signed_headers};
+
+	if (!check_key(r, c))
+		return false;
 	MHD_get_connection_values(r->conn, MHD_HEADER_KIND, find_unsigned, &search);
 	if (search.missing) {
 		char extra[300];
@@ -329,7 +348,8 @@ bool auth_check(struct req *r)
 			req_error(r, "AccessDenied", NULL);
 		return a->is_optional;
 	}
-	if (strncmp(header, "AWS4-HMAC-SHA256", 16) || !take_claim(header, &c)) {
+	if (strncmp(header, "AWS4-HMAC-SHA256", 16) ||
+		!take_claim(header, r->is_control ? "sts" : "s3", &c)) {
 		req_error(r, "AuthorizationHeaderMalformed", NULL);
 		return false;
 	}

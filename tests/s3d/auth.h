@@ -21,7 +21,7 @@ struct auth {
 	bool is_optional;          /* unsigned requests are served */
 	int64_t clock_offset_ms;   /* the server's clock is wrong by so much: for tests of skew */
 	struct {
-		char scope[80]; /* date/region */
+		char scope[256]; /* key id, date, region, service */
 		uint8_t key[SHA256_LEN];
 	} cached[AUTH_KEYS_CACHED];
 	unsigned cached_next;

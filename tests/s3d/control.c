@@ -16,6 +16,8 @@
  * "prefix", "count", "size", "pattern", "dirs"} GET    /-/dump?bucket=B&prefix=P   objects in
  * order, JSON lines POST   /-/put?bucket=B&key=K       an object with the body and the headers of
  * PutObject GET    /-/put?bucket=B&key=K       its content; DELETE removes it
+ *
+ * Those about temporary credentials are in issue.c.
  */
 #include "control.h"
 
@@ -305,5 +307,6 @@ void control_run(struct req *r)
 			routes[i].run(r);
 			return;
 		}
-	refuse(r, 404, "no such control URL: see tests/s3d/control.c");
+	if (!issue_run(r))
+		refuse(r, 404, "no such control URL: see tests/s3d/control.c");
 }

@@ -8,6 +8,7 @@ tests_s3d_s3d_SOURCES = \
 	tests/s3d/data.c \
 	tests/s3d/faults.c tests/s3d/faults.h \
 	tests/s3d/hash.c tests/s3d/hash.h \
+	tests/s3d/issue.c tests/s3d/issue.h \
 	tests/s3d/limit.c tests/s3d/limit.h \
 	tests/s3d/main.c \
 	tests/s3d/meta.c tests/s3d/meta.h \

@@ -363,13 +363,14 @@ static int end_signals(void)
 
 int main(int argc, char **argv)
 {
-	struct s3d srv = {
+	static struct s3d srv = {
 		.opts = {.region = "us-east-1",
 			.domain = "s3.localhost",
 			.page_max = 1000,
 			.part_min_bytes = (uint64_t)5 << 20,
 			.body_max_bytes = (uint64_t)1 << 30},
 		.auth = {.access_key = "s3dkey", .secret_key = "s3dsecret"},
+		.issue = {.lifetime_s = 3600},
 		.limit = {.burst_s = 0.1, .prefix_depth = 1},
 		.stats = {.log_cap = 100000},
 		.epoll_fd = -1,

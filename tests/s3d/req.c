@@ -27,6 +27,7 @@ static const struct {
 	{"ConditionalRequestConflict", 409, "A conflicting operation occurred."},
 	{"EntityTooLarge", 400, "Your proposed upload exceeds the maximum allowed size"},
 	{"EntityTooSmall", 400, "Your proposed upload is smaller than the minimum allowed size"},
+	{"ExpiredToken", 400, "The provided token has expired."},
 	{"IllegalLocationConstraintException", 400,
 		"The location constraint is not this region's."},
 	{"InternalError", 500, "We encountered an internal error. Please try again."},

@@ -7,6 +7,7 @@
 
 #include "auth.h"
 #include "faults.h"
+#include "issue.h"
 #include "limit.h"
 #include "stats.h"
 #include "store.h"
@@ -31,6 +32,7 @@ struct options {
 struct s3d {
 	struct options opts;
 	struct auth auth;
+	struct issue issue;
 	struct store store;
 	struct faults faults;
 	struct limit limit;

@@ -1,10 +1,11 @@
 # The HTTP engine, and the S3 client on it against tests/s3d.
 client_libs = src/s3/libs3.a src/http/libhttp.a src/util/libutil.a \
-	$(CURL_LIBS) $(XML_LIBS) $(CRYPTO_LIBS) $(CMOCKA_LIBS)
+	$(CURL_LIBS) $(XML_LIBS) $(CRYPTO_LIBS) $(CJSON_LIBS) $(CMOCKA_LIBS)
 client_cppflags = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) $(CJSON_CFLAGS)
 
 client_tests = tests/unit/test_http tests/unit/test_http_many tests/unit/test_s3_retry \
-	tests/unit/test_s3_client tests/unit/test_s3_faults tests/unit/test_s3_recover
+	tests/unit/test_s3_client tests/unit/test_s3_faults tests/unit/test_s3_recover \
+	tests/unit/test_s3_fetch tests/unit/test_s3_provider
 check_PROGRAMS += $(client_tests)
 TESTS += $(client_tests)
 
@@ -26,13 +27,22 @@ tests_unit_test_s3_client_SOURCES = tests/unit/test_s3_client.c \
 	tests/unit/http_server.c tests/unit/http_server.h \
 	tests/unit/s3_sync.c tests/unit/s3_sync.h tests/unit/s3d_run.c tests/unit/s3d_run.h
 tests_unit_test_s3_client_CPPFLAGS = $(client_cppflags)
-tests_unit_test_s3_client_LDADD = $(client_libs) $(CJSON_LIBS)
+tests_unit_test_s3_client_LDADD = $(client_libs)
 
 s3_faults_sources = tests/unit/s3_faults.c tests/unit/s3_faults.h \
 	tests/unit/s3_sync.c tests/unit/s3_sync.h tests/unit/s3d_run.c tests/unit/s3d_run.h
 tests_unit_test_s3_faults_SOURCES = tests/unit/test_s3_faults.c $(s3_faults_sources)
 tests_unit_test_s3_faults_CPPFLAGS = $(client_cppflags)
-tests_unit_test_s3_faults_LDADD = $(client_libs) $(CJSON_LIBS)
+tests_unit_test_s3_faults_LDADD = $(client_libs)
 tests_unit_test_s3_recover_SOURCES = tests/unit/test_s3_recover.c $(s3_faults_sources)
 tests_unit_test_s3_recover_CPPFLAGS = $(client_cppflags)
-tests_unit_test_s3_recover_LDADD = $(client_libs) $(CJSON_LIBS)
+tests_unit_test_s3_recover_LDADD = $(client_libs)
+
+creds_test_sources = tests/unit/creds_run.c tests/unit/creds_run.h \
+	tests/unit/http_server.c tests/unit/http_server.h
+tests_unit_test_s3_fetch_SOURCES = tests/unit/test_s3_fetch.c $(creds_test_sources)
+tests_unit_test_s3_fetch_CPPFLAGS = $(client_cppflags)
+tests_unit_test_s3_fetch_LDADD = $(client_libs)
+tests_unit_test_s3_provider_SOURCES = tests/unit/test_s3_provider.c $(creds_test_sources)
+tests_unit_test_s3_provider_CPPFLAGS = $(client_cppflags)
+tests_unit_test_s3_provider_LDADD = $(client_libs)

@@ -42,6 +42,8 @@ struct http_server {
 	pthread_mutex_t mutex;
 	pthread_cond_t ended;
 	int open;
+	bool (*script)(void *ctx, int fd, struct bytes request);
+	void *script_ctx;
 };
 
 struct connection {
@@ -202,8 +204,13 @@ static void *serve(void *arg)
 
 	while (read_request(c->fd, &request, &head_len)) {
 		atomic_fetch_add(&s->requests, 1);
-		if (!answer(c->fd, BYTES(request.ptr, head_len), buf_bytes(&request), ++nth))
+		if (s->script) {
+			if (!s->script(s->script_ctx, c->fd, buf_bytes(&request)))
+				break;
+		} else if (!answer(c->fd, BYTES(request.ptr, head_len), buf_bytes(&request),
+				   ++nth)) {
 			break;
+		}
 	}
 	close(c->fd);
 	buf_free(&request);
@@ -257,6 +264,13 @@ struct http_server *http_server_start(void)
 		abort();
 	s->port = ntohs(addr.sin_port);
 	return s;
+}
+
+void http_server_script(
+	struct http_server *s, bool (*script)(void *ctx, int fd, struct bytes request), void *ctx)
+{
+	s->script = script;
+	s->script_ctx = ctx;
 }
 
 void http_server_stop(struct http_server *s)

@@ -4,6 +4,7 @@ leaf_tests = \
 	tests/unit/test_s3_conf \
 	tests/unit/test_s3_err \
 	tests/unit/test_s3_sign \
+	tests/unit/test_s3_source \
 	tests/unit/test_s3_uri \
 	tests/unit/test_s3_xml
 check_PROGRAMS += $(leaf_tests)
@@ -19,6 +20,8 @@ tests_unit_test_s3_err_SOURCES = tests/unit/test_s3_err.c
 tests_unit_test_s3_err_LDADD = $(leaf_ldadd)
 tests_unit_test_s3_sign_SOURCES = tests/unit/test_s3_sign.c
 tests_unit_test_s3_sign_LDADD = $(leaf_ldadd)
+tests_unit_test_s3_source_SOURCES = tests/unit/test_s3_source.c
+tests_unit_test_s3_source_LDADD = $(leaf_ldadd)
 tests_unit_test_s3_uri_SOURCES = tests/unit/test_s3_uri.c
 tests_unit_test_s3_uri_LDADD = $(leaf_ldadd)
 tests_unit_test_s3_xml_SOURCES = tests/unit/test_s3_xml.c

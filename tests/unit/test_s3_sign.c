@@ -22,7 +22,9 @@
 	}
 
 static struct s3_creds example = {
-	(char *)"AKIAIOSFODNN7EXAMPLE", (char *)"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", NULL};
+	.access_key_id = (char *)"AKIAIOSFODNN7EXAMPLE",
+	.secret_access_key = (char *)"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+};
 static struct s3_signer *signer;
 static struct s3_sign_output out = {.authorization = {.max = 16384}};
 
