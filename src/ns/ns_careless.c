@@ -71,8 +71,8 @@ bool careless_setattr(struct ns_call *c, void (*then)(struct ns_call *))
 	struct node *from;
 
 	/* The kernel does not say that it was fchmod, and of which descriptor. */
-	if (!ct || !ct->writers || !ct->dirty || ct->flushing || ct->size_bytes ||
-		!c->node->live || !walk_is_careless(walk_known(c->node->volume->ns, c)))
+	if (!ct || !ct->writers || !ct->dirty || ct->flushing || ct->size_bytes || !c->node->live ||
+		!walk_is_careless(walk_known(c->node->volume->ns, c)))
 		return false;
 	from = file_opened_by(c->node->volume->ns, c->tid);
 	if (!from || from->size_bytes || from->pending ||
@@ -118,8 +118,7 @@ bool careless_create(struct ns_call *c, struct node *n)
 	struct accepted *a;
 	struct bytes *run;
 
-	if (!walk_is_careless(w) || walk_is_remove(w) ||
-		file_opened_by(n->volume->ns, c->tid))
+	if (!walk_is_careless(w) || walk_is_remove(w) || file_opened_by(n->volume->ns, c->tid))
 		return false;
 	a = accepted_new(n, BULK_PUT, "upload");
 	run = mem_zalloc(sizeof(*run));
