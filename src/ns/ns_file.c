@@ -41,6 +41,8 @@ static void truncate_open(struct node *n)
 	meta_written(n);
 	n->pages_good = false;
 	node_touch(n);
+	/* Who waits for an upload that is no more would wait for ever. */
+	wake(&ct->waiters);
 }
 
 static void open_go(struct ns_call *c)
