@@ -212,9 +212,25 @@ void ns_unlink(struct ns_call *c)
 
 /* ---- rename of a file ---- */
 
+struct rename {
+	struct node *node; /* a reference */
+	struct etag etag;  /* of the copy: that of a multipart object is another one */
+};
+
+static void rename_drop(struct ns_call *c)
+{
+	struct rename *r = c->work;
+
+	c->work = NULL;
+	node_unref(r->node);
+	etag_free(&r->etag);
+	free(r);
+}
+
 static void rename_end(struct ns_call *c)
 {
-	struct node *n = c->work;
+	struct rename *r = c->work;
+	struct node *n = r->node;
 	struct bytes to = BYTES_STR(c->name2);
 
 	if (!c->errnum) {
@@ -226,14 +242,14 @@ static void rename_end(struct ns_call *c)
 			node_move(n, c->parent2, to);
 		else
 			dir_changed(c->parent2);
+		etag_copy(&n->etag, &r->etag);
 		n->checked_ms =
 			0; /* the copy is a version of its own: S3 is asked for it when needed */
 	} else {
 		dir_changed(c->parent2);
 	}
-	c->work = NULL;
+	rename_drop(c);
 	c->reply(c, c->errnum);
-	node_unref(n);
 }
 
 static void rename_kept(struct accepted *a, const struct s3_err *err)
@@ -242,10 +258,19 @@ static void rename_kept(struct accepted *a, const struct s3_err *err)
 	(void)err;
 }
 
+/* Who asked may have been interrupted, and be gone. */
+static void rename_copy_settled(struct accepted *a, const struct s3_err *err)
+{
+	struct ns_call *c = TAILQ_FIRST(&a->waiters);
+
+	if (c && err->cls == S3_OK)
+		etag_set(&((struct rename *)c->work)->etag, BYTES_STR(a->op.etag));
+}
+
 /* The copy is confirmed: now the source may go. */
 static void rename_copied(struct ns_call *c)
 {
-	struct node *n = c->work;
+	struct node *n = ((struct rename *)c->work)->node;
 	struct accepted *a;
 
 	if (c->errnum) {
@@ -257,14 +282,9 @@ static void rename_copied(struct ns_call *c)
 	accept_op(a, NULL, c, rename_end);
 }
 
-static void node_drop(struct ns_call *c)
-{
-	node_unref(c->work);
-	c->work = NULL;
-}
-
 static void rename_copy(struct ns_call *c, struct node *n)
 {
+	struct rename *r = mem_zalloc(sizeof(*r));
 	struct accepted *a = accepted_new(n, BULK_COPY, "copy for the rename");
 	struct buf key = BUF_INIT(0);
 
@@ -274,9 +294,10 @@ static void rename_copy(struct ns_call *c, struct node *n)
 	a->op.key.len = key.len;
 	a->op.key.ptr = buf_take(&key);
 	a->op.size_bytes = n->size_bytes;
-	a->settle = rename_kept;
-	c->work = node_ref(n);
-	c->drop = node_drop;
+	a->settle = rename_copy_settled;
+	r->node = node_ref(n);
+	c->work = r;
+	c->drop = rename_drop;
 	accept_op(a, NULL, c, rename_copied);
 }
 
