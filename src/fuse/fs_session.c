@@ -21,8 +21,8 @@
 /*
  * Linux 6.18 tries an operation with a longer answer before FUSE_COPY_FILE_RANGE. libfuse does not
  * know it, and when two callers are told so at the same time, the kernel never copies in this mount
- * again (fs/fuse/file.c, __fuse_copy_file_range: the second ENOSYS is taken for the older one's). The
- * request is the same; the answer's 32 bits and their padding are the 64 bits that are wanted.
+ * again (fs/fuse/file.c, __fuse_copy_file_range: the second ENOSYS is taken for the older one's).
+ * The request is the same; the answer's 32 bits and their padding are the 64 bits that are wanted.
  */
 static void as_libfuse_knows_it(struct fuse_buf *buf)
 {

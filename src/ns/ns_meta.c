@@ -289,6 +289,12 @@ void meta_set(struct ns_call *c)
 	unsigned set;
 
 	c->errnum = 0;
+	set = wanted(c, &m);
+	/* What it is equal to may be pending: that concerns who is strict. */
+	if (!n->live || (!set && (w || !n->pending))) {
+		set_done(c);
+		return;
+	}
 	/* When too much is pending the answer waits, not the memory. */
 	if ((walk_is_change(w) || walk_is_run(w)) && accept_full(c, meta_set))
 		return;
@@ -300,10 +306,8 @@ void meta_set(struct ns_call *c)
 		park(c, &n->u.content->waiters, meta_set);
 		return;
 	}
-	set = wanted(c, &m);
-	if (set && !n->parent)
+	if (!n->parent) {
 		c->errnum = EPERM; /* the mount's options say what its root is */
-	if (!set || c->errnum || !n->live) {
 		set_done(c);
 		return;
 	}

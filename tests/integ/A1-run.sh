@@ -180,6 +180,81 @@ test_two_runs_at_once() {
 	grep -q 'key a/f000020' a.err || fail "the key is not named"
 }
 
+test_killed_command_that_was_refused() {
+	# 123 also when the command was killed: what it had asked for has failed.
+	need s3d
+	start_s3d --latency-ms CopyObject=100
+	put_objects src 100 10
+	mount_fs "$BUCKET"
+	deny_copy dst/f000050
+	run_on sh -c "cp -r '$MNT/src' '$MNT/dst' 2>/dev/null; kill -KILL \$\$"
+	# This cp has waited for the end of its own, and has said it: nothing is left to say.
+	[ "$RC" = 123 ] || [ "$RC" = 137 ] || fail "exit code $RC"
+	py 'import signal
+os.mkdir(sys.argv[2])
+for n in sorted(os.listdir(sys.argv[1])):
+    shutil.copyfile(sys.argv[1] + "/" + n, sys.argv[2] + "/" + n)
+os.kill(os.getpid(), signal.SIGKILL)' "$MNT/src" "$MNT/good"
+	assert_eq 137 "$RC" "exit code when nothing is refused"
+	same_objects src good
+	deny_put bad/f000050
+	py 'import signal
+os.mkdir(sys.argv[2])
+for n in sorted(os.listdir(sys.argv[1])):
+    shutil.copyfile(sys.argv[1] + "/" + n, sys.argv[2] + "/" + n)
+os.kill(os.getpid(), signal.SIGKILL)' "$MNT/src" "$MNT/bad"
+	assert_eq 123 "$RC" "exit code when one is refused"
+	refused bad/f000050
+	same_tree bad
+}
+
+# two_mounts: $FIRST and $SECOND, of the bucket's prefixes one/ and two/, each with 50 files in d.
+two_mounts() {
+	need s3d
+	start_server
+	put_objects one/d 50 10
+	put_objects two/d 50 10
+	mount_fs "$BUCKET:/one" private
+	FIRST=$MNT
+	mount_fs "$BUCKET:/two" private
+	SECOND=$MNT
+}
+
+test_two_mounts() {
+	two_mounts
+	stats_reset
+	assert_exit 0 "$CTL" run --mount "$FIRST" --mount "$SECOND" $PYTHON -c \
+		'import shutil, sys; [shutil.rmtree(d) for d in sys.argv[1:]]' "$FIRST/d" "$SECOND/d"
+	assert_le "$(stat_get DeleteObjects)" 12 "DeleteObjects"
+	assert_eq 0 "$(count_objects '')" "left in S3"
+}
+
+two_mounts_refused() { # two_mounts_refused PREFIX...: what is refused in each is listed
+	local prefix
+	two_mounts
+	for prefix; do deny_delete "$prefix/d/f000025"; done
+	run "$CTL" run --mount "$FIRST" --mount "$SECOND" find "$FIRST/d" "$SECOND/d" -type f -delete
+	assert_eq 123 "$RC" "exit code"
+	for prefix; do
+		printf '%s\n' "$OUT" | grep -q "key $prefix/d/f000025," ||
+			fail "the message does not name what was refused in $prefix"
+	done
+	assert_eq $# "$(count_objects '')" "left in S3"
+}
+
+test_two_mounts_refused_in_the_first() { two_mounts_refused one; }
+test_two_mounts_refused_in_the_second() { two_mounts_refused two; }
+test_two_mounts_refused_in_both() { two_mounts_refused one two; }
+
+test_two_mounts_one_of_them_named() {
+	# What is done in the other mount is strict.
+	two_mounts
+	stats_reset
+	assert_exit 0 "$CTL" run --mount "$FIRST" $PYTHON -c \
+		'import shutil, sys; shutil.rmtree(sys.argv[1])' "$SECOND/d"
+	[ "$(stat_get DeleteObjects)" -ge 50 ] || fail "removals in a mount not named were deferred"
+}
+
 # ---- the commands ----
 
 test_copytree() {
@@ -420,6 +495,55 @@ test_make() {
 	run_on make -s -C "$MNT/m" clean
 	refused m/b.out
 	same_tree m
+}
+
+test_chmod() {
+	need s3d
+	start_s3d --latency-ms '*=10'
+	put_objects d 200 10
+	mount_fs "$BUCKET"
+	stats_reset
+	py 'd = sys.argv[1]
+for n in os.listdir(d):
+    os.chmod(d + "/" + n, 0o600)' "$MNT/d"
+	assert_eq 0 "$RC" "exit code"
+	assert_eq 200 "$(stat_get CopyObject)" CopyObject
+	[ "$(stat_get in_flight_peak)" -ge 10 ] || fail "at most $(stat_get in_flight_peak) at a time"
+}
+
+test_chmod_refused() {
+	need s3d
+	fresh
+	put_objects d 100 10
+	deny_copy d/f000050
+	py 'd = sys.argv[1]
+for n in sorted(os.listdir(d)):
+    os.chmod(d + "/" + n, 0o600)' "$MNT/d"
+	assert_eq 123 "$RC" "exit code"
+	refused d/f000050
+	assert_eq 644 "$(stat -c %a "$MNT/d/f000050")" "mode of what was refused"
+	assert_eq 99 "$(ctl GET "dump?bucket=$BUCKET&prefix=d/" | grep -c x-amz-meta-mode)" "others"
+}
+
+# uutils cp is strict by itself, and does not look at what close says: a run does.
+test_uutils_cp() {
+	need s3d
+	local cp=/usr/lib/cargo/bin/coreutils/cp
+	[ -x $cp ] || skip "no uutils (package rust-coreutils)"
+	start_s3d --latency-ms '*=10'
+	put_objects src 200 10
+	mount_fs "$BUCKET"
+	stats_reset
+	run_on $cp -r "$MNT/src" "$MNT/dst"
+	assert_eq 0 "$RC" "exit code"
+	same_objects src dst
+	assert_eq 200 "$(stat_get CopyObject)" CopyObject
+	[ "$(stat_get in_flight_peak)" -ge 10 ] || fail "at most $(stat_get in_flight_peak) at a time"
+	deny_copy two/f000100
+	run_on $cp -r "$MNT/src" "$MNT/two"
+	assert_eq 123 "$RC" "exit code when one is refused"
+	refused two/f000100
+	same_tree two
 }
 
 # ---- order and bounds ----

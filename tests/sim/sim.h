@@ -70,9 +70,11 @@ struct object {
 	uint64_t hash;
 	char etag[48];
 	int64_t mtime_ms;
+	unsigned mode; /* that was set; 0: none */
 };
 
 void store_put(struct bytes key, const char *data, size_t len, unsigned parts);
+void store_set_mode(struct bytes key, unsigned mode);
 void store_delete(struct bytes key);
 const struct object *store_get(struct bytes key); /* or NULL; until the next change */
 size_t store_count(void);
@@ -129,6 +131,7 @@ struct effect {
 	enum kind kind;
 	uint64_t hash;
 	struct mpath *src; /* with HASH_ANY: one of its versions */
+	unsigned mode;     /* it was set to; 0: it was not */
 };
 
 extern struct mpath *model_paths;
@@ -150,6 +153,8 @@ void model_compare(void);
 void model_clear(void);
 /* Is it in S3 as it must be? NULL, or what is wrong. */
 bool model_object(const struct mpath *m); /* S3 has the object of that name */
+/* S3 keeps this mode with it. */
+bool model_has_mode(const struct mpath *m, enum kind kind, unsigned mode);
 const char *model_differs(
 	const struct mpath *m, enum kind kind, uint64_t hash, const struct mpath *src);
 /* S3 has refused for good to change `key` (or to read it, for a copy). */
@@ -174,6 +179,7 @@ struct proc {
 	size_t argc;
 	bool walks; /* a recognised command: its calls may be answered early */
 	bool force, recursive;
+	unsigned mode; /* chmod */
 	char area[32];
 	int watch_fd; /* -1: not watched */
 	struct loop_timer exit_timer;
@@ -216,6 +222,7 @@ void locks_clear(void);
 enum kop {
 	K_LOOKUP,
 	K_GETATTR,
+	K_SETATTR,
 	K_OPENDIR,
 	K_READDIR,
 	K_FSYNCDIR,
@@ -282,6 +289,7 @@ int k_resolve(struct proc *p, const char *path, struct knode *ret);
 /* The directory that holds the path's last name. */
 int k_parent(struct proc *p, const char *path, struct knode *ret, const char **ret_name);
 int k_getattr(struct proc *p, struct knode *n);
+int k_chmod(struct proc *p, struct knode *n, unsigned mode);
 /* Reads to the end; entries sorted by inode number, owned by the caller. */
 int k_list(struct proc *p, const struct knode *dir, struct knode **ret, size_t *ret_count);
 int k_mkdir(struct proc *p, const struct knode *dir, const char *name, struct knode *ret);
@@ -325,6 +333,7 @@ void check_exit(const struct proc *p);
 void do_edit(struct proc *p, const char *path, const char *other);
 void cmd_cp(struct proc *p);
 void cmd_rm(struct proc *p);
+void cmd_chmod(struct proc *p);
 void cmd_plain(struct proc *p);   /* a few strict calls */
 void cmd_observe(struct proc *p); /* looks at everything, changes nothing */
 void cmd_verify(struct proc *p);  /* the tree is exactly S3's keys */

@@ -13,6 +13,7 @@
 
 static const char *const names[K_OPS] = {[K_LOOKUP] = "lookup",
 	[K_GETATTR] = "getattr",
+	[K_SETATTR] = "setattr",
 	[K_OPENDIR] = "opendir",
 	[K_READDIR] = "readdir",
 	[K_FSYNCDIR] = "fsyncdir",
@@ -235,6 +236,14 @@ static void reply_fsyncdir(struct kcall *k)
 	}
 }
 
+static void reply_setattr(struct kcall *k, bool alone)
+{
+	if (k->errnum)
+		failed(k, alone);
+	else
+		proc_effect(k->proc, k->m, k->m->kind, k->m->hash, k->m->src);
+}
+
 static void reply_change(struct kcall *k, bool alone)
 {
 	struct mpath *m = k->m;
@@ -271,6 +280,9 @@ void check_reply(struct kcall *k)
 	case K_LOOKUP:
 	case K_GETATTR:
 		reply_attr(k, alone);
+		break;
+	case K_SETATTR:
+		reply_setattr(k, alone);
 		break;
 	case K_OPEN:
 	case K_CREATE:
@@ -374,6 +386,8 @@ void check_exit(const struct proc *p)
 		if (sim.shared && e->kind == NONE && !model_object(e->m))
 			continue;
 		differs = model_differs(e->m, e->kind, e->hash, e->src);
+		if (!differs && e->mode && !model_has_mode(e->m, e->kind, e->mode))
+			differs = "it has not the mode that was set";
 		if (differs)
 			sim_fail("%s (%d) has exited 0, but of %s: %s", p->argv[0], (int)p->tid,
 				e->m->path, differs);

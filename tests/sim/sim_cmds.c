@@ -257,6 +257,49 @@ void cmd_rm(struct proc *p)
 	}
 }
 
+/* ---- chmod -R ---- */
+
+static void chmod_any(struct proc *p, struct knode *n)
+{
+	struct knode *list;
+	size_t count, i;
+	int r = k_chmod(p, n, p->mode);
+
+	if (r)
+		complain(p, "chmod", n->path, r);
+	if (!n->dir || !p->recursive)
+		return;
+	r = k_list(p, n, &list, &count);
+	if (r)
+		complain(p, "list", n->path, r);
+	for (i = 0; i < count && !p->killed; i++) {
+		r = revalidate(p, n, &list[i]);
+		if (r)
+			complain(p, "stat", list[i].path, r);
+		else
+			chmod_any(p, &list[i]);
+	}
+	free(list);
+}
+
+void cmd_chmod(struct proc *p)
+{
+	size_t i;
+
+	for (i = p->recursive ? 3 : 2; i < p->argc && !p->killed; i++) {
+		const char *path = in_mount(p->argv[i]), *name;
+		struct knode dir, n;
+		int r = k_parent(p, path, &dir, &name);
+
+		if (!r)
+			r = k_lookup(p, &dir, name, &n);
+		if (r)
+			complain(p, "stat", path, r);
+		else
+			chmod_any(p, &n);
+	}
+}
+
 /* ---- plain callers ---- */
 
 static struct mpath *pick(const char *area, enum kind kind)
@@ -542,6 +585,31 @@ static struct proc *random_rm(const char *area)
 	return p;
 }
 
+static struct proc *random_chmod(const char *area)
+{
+	/* Not those of the mount's options: a listing does not tell them from what was set. */
+	static const unsigned modes[] = {0600, 0700, 0640};
+	struct proc *p = proc_new(cmd_chmod, "/usr/bin/chmod");
+	unsigned count = sim_chance(60) ? 1 : 2 + sim_below(4), i;
+	char name[16];
+
+	p->walks = true;
+	p->recursive = sim_chance(80);
+	p->mode = modes[sim_below(3)];
+	if (p->recursive)
+		proc_arg(p, "-R");
+	proc_arg(p, "%o", p->mode);
+	for (i = 0; i < count; i++) {
+		const struct mpath *m = pick(area, sim_chance(60) ? DIR_ : FILE_);
+
+		if (m && sim_chance(92))
+			proc_arg(p, "%s%s", SIM_MOUNT, m->path);
+		else
+			proc_arg(p, "%s%s/%s", SIM_MOUNT, area, new_name(name));
+	}
+	return p;
+}
+
 /* cp -r a b && rm -rf a */
 static struct proc *random_move(const char *area)
 {
@@ -564,12 +632,14 @@ struct proc *cmd_random(void)
 	char path[32];
 
 	snprintf(path, sizeof(path), "/p%u", area);
-	if (what < 35)
+	if (what < 30)
 		p = random_cp(path);
-	else if (what < 60)
+	else if (what < 50)
 		p = random_rm(path);
-	else if (what < 65)
+	else if (what < 55)
 		p = random_move(path);
+	else if (what < 65)
+		p = random_chmod(path);
 	else if (what < 85)
 		p = proc_new(cmd_plain, "/usr/bin/python3");
 	else

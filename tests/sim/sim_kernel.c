@@ -191,6 +191,19 @@ int k_getattr(struct proc *p, struct knode *n)
 	return r;
 }
 
+int k_chmod(struct proc *p, struct knode *n, unsigned mode)
+{
+	struct kcall *k;
+
+	if (pause_before(p))
+		return EINTR;
+	k = call_new(p, K_SETATTR, n, NULL);
+	k->call.flags = NS_SET_MODE;
+	k->call.st.st_mode = mode;
+	k->changes = true;
+	return run(k, ns_setattr);
+}
+
 /* ---- directories ---- */
 
 static bool fill(struct ns_call *c, const char *name, struct node *n, const struct ns_attr *attr,

@@ -3,7 +3,7 @@
  * round all must come to rest, and the tree must be S3's. What a schedule is depends on its seed
  * alone.
  *
- * sim [--schedules N] [--seed N] [--trace]
+ * sim [--schedules N] [--seed FIRST] [--trace]
  */
 #include <getopt.h>
 #include <stdarg.h>
@@ -385,7 +385,7 @@ int main(int argc, char **argv)
 	static const struct option options[] = {{"schedules", required_argument, NULL, 'n'},
 		{"seed", required_argument, NULL, 's'}, {"trace", no_argument, NULL, 't'},
 		{NULL, 0, NULL, 0}};
-	uint64_t first = 1, count = SCHEDULES_DEFAULT, i;
+	uint64_t first = 1, count = 0, i;
 	bool one = false;
 	int c;
 
@@ -398,12 +398,12 @@ int main(int argc, char **argv)
 		} else if (c == 't') {
 			sim.trace = true;
 		} else {
-			fprintf(stderr, "usage: sim [--schedules N] [--seed N] [--trace]\n");
+			fprintf(stderr, "usage: sim [--schedules N] [--seed FIRST] [--trace]\n");
 			return 2;
 		}
 	}
-	if (one)
-		count = 1;
+	if (!count)
+		count = one ? 1 : SCHEDULES_DEFAULT;
 	for (i = 0; i < count; i++)
 		schedule(first + i);
 	printf("%llu schedules, %llu events\n", (unsigned long long)count,

@@ -133,6 +133,16 @@ bool model_object(const struct mpath *m)
 	return file_in_store(m->path);
 }
 
+bool model_has_mode(const struct mpath *m, enum kind kind, unsigned mode)
+{
+	char key[SIM_PATH_MAX];
+	const struct object *o;
+
+	model_key(m->path, kind == DIR_, key);
+	o = store_get(BYTES_STR(key));
+	return o && o->mode == mode;
+}
+
 const char *model_differs(
 	const struct mpath *m, enum kind kind, uint64_t hash, const struct mpath *src)
 {

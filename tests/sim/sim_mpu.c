@@ -14,6 +14,7 @@ struct upload {
 	char id[32];
 	char *parts[PARTS_MAX];
 	size_t lens[PARTS_MAX];
+	unsigned mode;
 };
 
 static struct upload *uploads;
@@ -65,6 +66,7 @@ static void create_effect(struct s3_op *op)
 	struct upload *u = mem_zalloc(sizeof(*u));
 
 	snprintf(u->id, sizeof(u->id), "upload-%u", ++next_id);
+	u->mode = op->mode;
 	snprintf(op->upload_id, sizeof(op->upload_id), "%s", u->id);
 	u->next = uploads;
 	uploads = u;
@@ -82,7 +84,7 @@ struct s3_op *s3_mpu_create(struct s3_client *c, struct bytes key, const struct 
 		op_new(OP_CREATE, key, flags, create_effect, create_finish, (void *)done, ctx);
 
 	(void)c;
-	(void)meta;
+	op->mode = op_mode(meta);
 	op_start(op);
 	return op;
 }
@@ -193,6 +195,7 @@ static void complete_effect(struct s3_op *op)
 		 * write at once is of both. */
 		if (sim.interrupts || sim.kills || sim.shared)
 			content_note(content_hash(data, len));
+		store_set_mode(op_key(op), u->mode);
 		snprintf(op->etag, sizeof(op->etag), "%s", store_get(op_key(op))->etag);
 		upload_free(u);
 	}

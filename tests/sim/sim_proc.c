@@ -179,6 +179,8 @@ void proc_effect(struct proc *p, struct mpath *m, enum kind kind, uint64_t hash,
 	}
 	p->effects[p->effect_count++] =
 		(struct effect){.m = m, .ver = m->ver, .kind = kind, .hash = hash, .src = src};
+	if (p->mode)
+		p->effects[p->effect_count - 1].mode = p->mode;
 }
 
 bool procs_over(void)

@@ -307,6 +307,16 @@ struct s3_op *s3_list(struct s3_client *c, const struct s3_list_params *params, 
 	return op;
 }
 
+unsigned op_mode(const struct s3_meta *meta)
+{
+	size_t i;
+
+	for (i = 0; meta && i < meta->user_count; i++)
+		if (!strcmp(meta->user[i].name, "mode"))
+			return (unsigned)strtoul(meta->user[i].value, NULL, 10) & 07777;
+	return 0;
+}
+
 /* ---- HeadObject, GetObject ---- */
 
 const struct object *op_source(struct s3_op *op, struct bytes key)
@@ -329,6 +339,7 @@ static void read_effect(struct s3_op *op)
 	snprintf(op->etag, sizeof(op->etag), "%s", o->etag);
 	op->size_bytes = o->len;
 	op->mtime_ms = o->mtime_ms;
+	op->mode = o->mode;
 	if (op->kind == OP_HEAD)
 		return;
 	if (op->offset < o->len) {
@@ -343,10 +354,15 @@ static void read_effect(struct s3_op *op)
 
 static void head_finish(struct s3_op *op)
 {
+	char mode[16];
+	struct s3_header user = {"mode", mode};
 	struct s3_object object = {.etag = BYTES_STR(op->etag),
 		.size_bytes = op->size_bytes,
-		.mtime_ms = op->mtime_ms};
+		.mtime_ms = op->mtime_ms,
+		.user = &user,
+		.user_count = op->mode != 0};
 
+	snprintf(mode, sizeof(mode), "%u", op->mode);
 	((s3_head_fn *)op->done)(op->ctx, &op->err, &object);
 }
 
@@ -409,8 +425,9 @@ static void put_effect(struct s3_op *op)
 	size_t len;
 	char *data = body_join(&op->body_copy, &len);
 
-	sim_trace("S3: put %s", op->key);
+	sim_trace("S3: put %s, mode %o", op->key, op->mode);
 	store_put(op_key(op), data, len, 0);
+	store_set_mode(op_key(op), op->mode);
 	content_note(content_hash(data, len)); /* what a killed writer had so far is whole, too */
 	snprintf(op->etag, sizeof(op->etag), "%s", store_get(op_key(op))->etag);
 	free(data);
@@ -429,7 +446,7 @@ struct s3_op *s3_put(struct s3_client *c, struct bytes key, const struct s3_meta
 	struct s3_op *op = op_new(OP_PUT, key, flags, put_effect, put_finish, (void *)done, ctx);
 
 	(void)c;
-	(void)meta;
+	op->mode = op_mode(meta);
 	op->body_copy = *body;
 	op_start(op);
 	return op;
@@ -446,7 +463,10 @@ static void copy_effect(struct s3_op *op)
 		return;
 	data = mem_dup(o->data, o->len);
 	len = o->len;
+	if (!op->replace)
+		op->mode = o->mode;
 	store_put(op_key(op), data, len, 0);
+	store_set_mode(op_key(op), op->mode);
 	free(data);
 	o = store_get(op_key(op));
 	snprintf(op->etag, sizeof(op->etag), "%s", o->etag);
@@ -470,6 +490,8 @@ struct s3_op *s3_copy(struct s3_client *c, const struct s3_copy_params *params, 
 	op->source = mem_dup(params->source_key.ptr, params->source_key.len);
 	op->source_len = params->source_key.len;
 	op_etag(params->source_etag, op->if_match, sizeof(op->if_match));
+	op->replace = params->replace;
+	op->mode = op_mode(params->replace);
 	op_start(op);
 	return op;
 }

@@ -52,7 +52,11 @@ struct s3_op {
 	unsigned number;
 	struct s3_part *parts;
 	size_t part_count;
+	bool replace; /* the metadata of a copy's source */
+	unsigned mode;
 };
+
+unsigned op_mode(const struct s3_meta *meta); /* 0: it has none */
 
 struct s3_op *op_new(enum sim_op kind, struct bytes key, unsigned flags,
 	void (*effect)(struct s3_op *), void (*finish)(struct s3_op *), void *done, void *ctx);

@@ -55,10 +55,19 @@ void store_put(struct bytes key, const char *data, size_t len, unsigned parts)
 	o->len = len;
 	o->hash = content_hash(data, len);
 	o->mtime_ms = clk_wall_ms();
+	o->mode = 0;
 	snprintf(o->etag, sizeof(o->etag), "%016llx%016llx", (unsigned long long)o->hash,
 		(unsigned long long)~o->hash);
 	if (parts)
 		snprintf(o->etag + 32, sizeof(o->etag) - 32, "-%u", parts);
+}
+
+void store_set_mode(struct bytes key, unsigned mode)
+{
+	size_t i = store_first(key);
+
+	if (is_at(i, key))
+		objects[i].mode = mode;
 }
 
 void store_delete(struct bytes key)
