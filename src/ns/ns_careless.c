@@ -20,7 +20,8 @@ static void stored_settled(struct accepted *a, const struct s3_err *err)
 	ct->flushing = false;
 	/* What was refused is not tried again by the close, which would store an empty object. */
 	if (err->cls != S3_OK) {
-		ct->errnum = err->errnum;
+		ct->refused = err->errnum;
+		ct->late = false;
 		return;
 	}
 	file_stored(a);

@@ -67,7 +67,7 @@ void content_clear(struct content *ct)
 	upload_let_go(ct, NULL, NULL);
 	drop_bytes(ct);
 	ct->own = false;
-	ct->errnum = 0;
+	ct->errnum = ct->refused = 0;
 }
 
 void content_unlink(struct content *ct)
@@ -331,6 +331,7 @@ void content_changed(struct content *ct, bool pages_good)
 	struct node *n = ct->node;
 
 	ct->dirty = ct->late = true;
+	ct->refused = 0;
 	n->size_bytes = ct->extents.size_bytes;
 	n->mtime_ms = clk_wall_ms();
 	meta_written(n);

@@ -65,6 +65,7 @@ struct content {
 	bool readable; /* somebody could read it: bytes that were sent are kept */
 	bool late;     /* bytes have come since the last close or fsync */
 	int errnum;    /* of an upload that failed while data arrived: of the next write or flush */
+	int refused;   /* errno of storing it as it is: that is not tried again */
 	struct extents extents;
 	struct slab *slab;            /* where new bytes go; or NULL */
 	uint64_t run_start, run_end;  /* where the last writes went, one behind the other */

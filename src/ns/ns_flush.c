@@ -223,6 +223,11 @@ static void flush_go(struct ns_call *c)
 		c->reply(c, EIO);
 		return;
 	}
+	if (ct->refused) {
+		c->errnum = ct->refused;
+		stored_go(c);
+		return;
+	}
 	if (accept_full(c, flush_go) || sources_rescue(c, n, ct, flush_go))
 		return;
 	store(c, ct);
