@@ -19,9 +19,16 @@ static bool is_patched(const struct bulk_op *op, const char *name)
 	return false;
 }
 
+/* Only the name's own attributes change: the object stays what it was in every other respect. */
+static bool is_self_copy(const struct bulk_op *op)
+{
+	return op->source == op->target && bytes_equal(op->source_key, op->key);
+}
+
 struct s3_meta meta_patched(
 	const struct bulk_op *op, const struct s3_object *o, struct s3_header **headers)
 {
+	bool self = is_self_copy(op);
 	size_t count = 0, i;
 
 	*headers = mem_calloc(o->user_count + op->patch_count + 1, sizeof(**headers));
@@ -33,12 +40,17 @@ struct s3_meta meta_patched(
 			(*headers)[count++] = op->patch[i];
 	return (struct s3_meta){
 		.content_type = o->content_type,
-		.storage_class = op->storage_class,
+		.storage_class = op->storage_class ? op->storage_class : o->storage_class,
 		.cache_control = o->cache_control,
 		.content_disposition = o->content_disposition,
 		.content_encoding = o->content_encoding,
 		.content_language = o->content_language,
 		.expires = o->expires,
+		/* Another object is encrypted as its bucket says, as with every CopyObject. */
+		.redirect = self ? o->redirect : NULL,
+		.encryption = self ? o->encryption : NULL,
+		.kms_key_id = self ? o->kms_key_id : NULL,
+		.bucket_key = self ? o->bucket_key : NULL,
 		.user = *headers,
 		.user_count = count,
 	};

@@ -22,7 +22,7 @@ static void fs_init(void *userdata, struct fuse_conn_info *conn)
 	conn->max_write = 1 << 20;
 	conn->max_background = 128;
 	conn->congestion_threshold = 96;
-	conn->time_gran = 1000000;
+	conn->time_gran = 1; /* times are kept to the nanosecond (ns_meta.c) */
 }
 
 static void fs_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)

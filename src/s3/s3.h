@@ -175,6 +175,9 @@ struct s3_meta {
 	const struct s3_header *user;        /* x-amz-meta-*: name without the prefix, lower case */
 	size_t user_count;
 };
+/* A copy that owns all it points at; free it with s3_meta_free, to which NULL is fine. */
+struct s3_meta *s3_meta_dup(const struct s3_meta *meta);
+void s3_meta_free(struct s3_meta *meta);
 
 /* -- ListObjectsV2 -- */
 struct s3_list_params {
@@ -294,10 +297,10 @@ typedef void s3_tags_fn(
 	void *ctx, const struct s3_err *err, const struct s3_object_tag *tags, size_t count);
 struct s3_op *s3_get_tags(
 	struct s3_client *c, struct bytes key, unsigned flags, s3_tags_fn *done, void *ctx);
+/* Appends them as the value of x-amz-tagging (struct s3_meta). */
+void s3_tagging_header(const struct s3_object_tag *tags, size_t count, struct buf *out);
 struct s3_op *s3_put_tags(struct s3_client *c, struct bytes key, const struct s3_object_tag *tags,
 	size_t count, unsigned flags, s3_done_fn *done, void *ctx);
-/* They as the value of x-amz-tagging (struct s3_meta). */
-void s3_tagging_header(const struct s3_object_tag *tags, size_t count, struct buf *out);
 
 /*
  * -- DeleteObjects -- Quiet, with Content-MD5. `done` gets the error of the whole request, or, when

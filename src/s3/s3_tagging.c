@@ -4,10 +4,6 @@
  */
 #include "s3/s3_int.h"
 
-#include <errno.h>
-
-#include "s3/s3_uri.h"
-
 /* Ten tags of 128 and 256 characters, each of up to four bytes, all of them escaped. */
 #define TAGGING_BYTES_MAX ((size_t)128 << 10)
 
@@ -95,17 +91,4 @@ struct s3_op *s3_put_tags(struct s3_client *c, struct bytes key, const struct s3
 	op->want_md5 = true;
 	s3_op_header_str(op, "content-type", "application/xml");
 	return s3_op_start(op);
-}
-
-void s3_tagging_header(const struct s3_object_tag *tags, size_t count, struct buf *out)
-{
-	size_t i;
-
-	for (i = 0; i < count; i++) {
-		if (i)
-			buf_addc(out, '&');
-		s3_uri_query(out, tags[i].key);
-		buf_addc(out, '=');
-		s3_uri_query(out, tags[i].value);
-	}
 }

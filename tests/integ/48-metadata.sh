@@ -1,0 +1,73 @@
+#!/bin/bash
+# tests/integ/48-metadata.sh: what S3 keeps with an object beside its bytes survives all that is
+# done to it through the mount: type, headers, user metadata, tags, class, encryption.
+# shellcheck source=tests/integ/lib.sh
+. "$(dirname "$(readlink -f "$0")")/lib.sh"
+
+# rich KEY FILE: an object with all that S3 can keep. No encryption by key on radosgw, which has none.
+rich() {
+	local more=(@CacheControl=no-cache @ContentDisposition=inline @ContentLanguage=de
+		@ContentEncoding=identity '@Expires=2031-01-01T00:00:00Z' '@Tagging=a=1%202&b=')
+	[ "$SERVER" != s3d ] || more+=(@StorageClass=STANDARD_IA @ServerSideEncryption=aws:kms
+		@SSEKMSKeyId=key-1 @WebsiteRedirectLocation=/w)
+	s3 put "$BUCKET" "$1" "$2" type=text/x-own author=me "${more[@]}"
+	s3 show "$BUCKET" "$1" | tee rich
+	[ "$(wc -l <rich)" -ge 9 ] || fail "the server does not keep all of it"
+}
+
+# same_but KEY LINE...: the object is as rich left it, and has these lines too.
+same_but() {
+	local key=$1
+	shift
+	{
+		cat rich
+		[ $# = 0 ] || printf '%s\n' "$@"
+	} | LC_ALL=C sort >expected
+	s3 show "$BUCKET" "$key" | LC_ALL=C sort >got
+	assert_same expected got "metadata of $key"
+}
+
+test_chmod_keeps_the_rest() {
+	fresh
+	echo content >file
+	rich page.html file
+	assert_exit 0 chmod 600 "$MNT/page.html"
+	same_but page.html "meta.mode 33152"
+	assert_exit 0 chown 12:34 "$MNT/page.html"
+	assert_exit 0 touch -d '2001-02-03 04:05:06.123456789 UTC' "$MNT/page.html"
+	same_but page.html "meta.mode 33152" "meta.uid 12" "meta.gid 34" \
+		"meta.mtime 981173106.123456789"
+	assert_eq content "$(s3 get "$BUCKET" page.html)" content
+}
+
+# Above the threshold the copy is made in parts, and CreateMultipartUpload takes nothing over.
+test_chmod_of_large_object() {
+	start_server
+	mount_fs "$BUCKET" copy_threshold=5M,copy_part_size=5M
+	dd if=/dev/urandom of=big bs=1M count=11 status=none
+	rich big big
+	[ "$SERVER" != s3d ] || stats_reset
+	assert_exit 0 chmod 640 "$MNT/big"
+	[ "$SERVER" != s3d ] || assert_eq 3 "$(stat_get UploadPartCopy)" UploadPartCopy
+	[ "$SERVER" != s3d ] || assert_eq 0 "$(stat_get GetObject)" GetObject
+	same_but big "meta.mode 33184"
+	s3 get "$BUCKET" big | cmp - big || fail "the content has changed"
+}
+
+test_cp_a_and_cp_r_keep_the_rest() {
+	fresh
+	echo content >file
+	rich src/page.html file
+	assert_exit 0 cp -r "$MNT/src" "$MNT/plain"
+	grep -v -e ServerSideEncryption -e SSEKMS -e WebsiteRedirect rich >copied
+	cp copied rich
+	same_but plain/page.html
+	assert_exit 0 cp -a "$MNT/src" "$MNT/archive"
+	s3 show "$BUCKET" archive/page.html >got
+	grep -v '^meta.mtime ' got | LC_ALL=C sort >rest
+	LC_ALL=C sort copied >expected
+	assert_same expected rest "metadata of archive/page.html"
+	grep -q '^meta.mtime ' got || fail "cp -a has kept no time: $(cat got)"
+}
+
+run_tests "$@"
