@@ -21,7 +21,8 @@ src_ns_libns_a_SOURCES = \
 	src/ns/ns_lookup.c \
 	src/ns/ns_maker.c \
 	src/ns/ns_merge.c \
-	src/ns/ns_meta.c \
+	src/ns/ns_meta.c src/ns/ns_meta.h \
+	src/ns/ns_meta_format.c \
 	src/ns/ns_name.c \
 	src/ns/ns_node.c \
 	src/ns/ns_plan.c src/ns/ns_plan.h \
@@ -47,4 +48,5 @@ src_ns_libns_a_SOURCES = \
 	src/ns/ns_walk_dirs.c \
 	src/ns/ns_walk_end.c \
 	src/ns/ns_walk_status.c \
-	src/ns/ns_write.c
+	src/ns/ns_write.c \
+	src/ns/ns_xattr_format.c

@@ -6,6 +6,7 @@
 #include "ns/ns_content.h"
 #include "util/clk.h"
 #include "util/mem.h"
+#include "util/mime.h"
 
 static void room_hook(void *ctx)
 {
@@ -22,6 +23,7 @@ struct ns *ns_new(struct loop *loop, struct bulk *bulk, const struct ns_config *
 	ns->bulk = bulk;
 	ns->config = *config;
 	ns->config.spool_dir = mem_strdup(config->spool_dir);
+	ns->mime = mime_new();
 	LIST_INIT(&ns->file_handles);
 	TAILQ_INIT(&ns->readers);
 	LIST_INIT(&ns->dir_handles);
@@ -220,6 +222,7 @@ void ns_free(struct ns *ns)
 		free(ns->absent[i].name);
 	loop_del_hook(ns->loop, room_hook, ns);
 	free((char *)ns->config.spool_dir);
+	mime_free(ns->mime);
 	free(ns->table);
 	free(ns);
 }

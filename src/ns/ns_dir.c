@@ -294,7 +294,6 @@ void dir_put_marker(
 {
 	struct accepted *a = accepted_new(dir, BULK_PUT, "making the directory");
 
-	a->meta.content_type = "application/x-directory";
 	a->op.meta = &a->meta;
 	meta_send(a);
 	a->settle = marker_settled;

@@ -45,9 +45,8 @@ void file_copy_meta(struct accepted *a)
 
 	/* Without attributes of its own it keeps all that the source has. */
 	if (n->meta && n->meta->unsaved && n->meta->has) {
+		meta_copy(n, a->source);
 		meta_send(a);
-		a->op.patch = a->patch;
-		a->op.patch_count = a->patch_count;
 	} else {
 		meta_copy(n, a->source);
 	}

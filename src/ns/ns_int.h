@@ -10,6 +10,7 @@
 
 #include "ns/ns.h"
 #include "ns/ns_ledger.h"
+#include "ns/ns_meta.h"
 #include "ns/ns_proc.h"
 #include "ns/ns_slab.h"
 #include "ns/ns_walk.h"
@@ -39,21 +40,6 @@ bool etag_equal(const struct etag *a, const struct etag *b);
 
 enum node_kind { NODE_FILE, NODE_DIR, NODE_TOMB };
 enum marker { MARKER_UNKNOWN, MARKER_NO, MARKER_YES };
-
-#define META_MODE 1u
-#define META_UID 2u
-#define META_GID 4u
-#define META_MTIME 8u
-
-/* Attributes that were set, and not by S3: see ns_meta.c. */
-struct node_meta {
-	unsigned has; /* META_* */
-	bool unsaved; /* S3 does not have them yet */
-	mode_t mode;
-	uid_t uid;
-	gid_t gid;
-	struct timespec mtime;
-};
 
 struct lister;
 struct flat;
@@ -117,7 +103,8 @@ struct node {
 	uint8_t kind;
 	bool live; /* in the table */
 	bool archived;
-	bool standard;    /* storage class STANDARD: nothing to carry over */
+	bool link;        /* NODE_FILE: a symbolic link; its content is where it points to */
+	uint8_t look;     /* enum look */
 	bool unsent;      /* NODE_DIR: made by a mkdir that S3 has not seen (ns_dir.c) */
 	bool leaving;     /* NODE_DIR: its rmdir is held, and needs no marker */
 	bool unvisited;   /* listed, and not looked up since */
@@ -180,6 +167,7 @@ struct ns {
 	struct ns_volume *volumes;
 	uint64_t volume_id; /* of the last one */
 	char *classes[CLASSES_MAX];
+	struct mime *mime;
 	struct absent absent[ABSENT_MAX];
 	unsigned absent_next;
 	LIST_HEAD(, content) contents; /* files that are written (ns_content.h) */
@@ -259,6 +247,7 @@ struct probe {
 	struct etag etag;
 	uint8_t class_id;
 	struct node_meta meta, dir_meta;
+	bool is_link, has_marker;
 	size_t dir_key_len;
 	struct ns_call_list waiters;
 };
@@ -291,7 +280,7 @@ struct accepted {
 	char *path;
 	pid_t tid; /* who waits for it; 0: nobody */
 	struct s3_meta meta;
-	struct s3_header *patch; /* owned */
+	struct s3_header *patch; /* its values are owned */
 	size_t patch_count;
 };
 /* A fresh one on `node`; fill in what is special, then accept(). */
@@ -314,22 +303,6 @@ bool accept_full(struct ns_call *c, void (*resume)(struct ns_call *));
 bool volume_copies_from(const struct ns_volume *to, const struct ns_volume *from);
 /* ns.c: the last node of a volume that was left has gone */
 void volume_release(struct ns_volume *v);
-
-/* ns_meta.c */
-void meta_drop(struct node *n);
-void meta_lost(struct node *n);                           /* what was set, and S3 has refused */
-void meta_copy(struct node *to, const struct node *from); /* a copy has what its source has */
-struct node_meta meta_parse(const struct s3_header *user, size_t count);
-struct node_meta *meta_get(struct node *n);
-void meta_apply(const struct node *n, struct stat *st);
-struct s3_header *meta_headers(const struct node *n, size_t *count);
-void meta_headers_free(struct s3_header *h, size_t count);
-void meta_written(struct node *n);
-/* Its operation takes the attributes along: as metadata of a put, and in `patch` for a copy. */
-void meta_send(struct accepted *a);
-void meta_set(struct ns_call *c); /* what ns_setattr does beside the size */
-void meta_save_file(
-	struct node *n, struct walk *w, struct ns_call *c, void (*then)(struct ns_call *));
 
 /* ns_remove.c */
 /* The name is not there: replies ENOENT, at a remove's last argument when the rest is done. */

@@ -1,18 +1,18 @@
 /*
- * Mode, owner and modification time that somebody has set: kept with the object as the user
- * metadata that s3fs uses (x-amz-meta-mode, -uid, -gid, -mtime), sent along with the next upload or
- * copy of the file, or by a copy onto itself; with a directory's marker. A listing does not carry
- * them: a name shows them when it was set here, or when it was asked for by itself (ns_probe.c).
+ * Mode, owner, modification time and extended attributes that somebody has set: kept with the
+ * object as user metadata, sent along with the next upload or copy of the file, or by a copy onto
+ * itself; with a directory's marker. A listing does not carry them: a name shows them when it was
+ * set here, or when it was asked for by itself (ns_probe.c).
  */
+#include "ns/ns_meta.h"
+
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "ns/ns_content.h"
 #include "util/clk.h"
 #include "util/mem.h"
-
-#define HEADERS_MAX 4
+#include "util/mime.h"
 
 struct node_meta *meta_get(struct node *n)
 {
@@ -23,65 +23,70 @@ struct node_meta *meta_get(struct node *n)
 
 void meta_drop(struct node *n)
 {
+	n->look = LOOK_NONE;
+	if (!n->meta)
+		return;
+	meta_clear(n->meta);
 	free(n->meta);
 	n->meta = NULL;
 }
 
+void meta_take(struct node *n, struct node_meta *m)
+{
+	meta_drop(n);
+	n->look = LOOK_DONE;
+	if (m->has || m->others || m->tagged)
+		*meta_get(n) = *m;
+	*m = (struct node_meta){0};
+}
+
+static mode_t type_of(const struct node *n)
+{
+	return n->kind == NODE_DIR ? S_IFDIR : n->link ? S_IFLNK : S_IFREG;
+}
+
+const char *meta_type(const struct node *n)
+{
+	if (n->kind == NODE_DIR)
+		return "application/x-directory";
+	return n->link ? "application/octet-stream" : mime_type(n->volume->ns->mime, n->name);
+}
+
+/* Takes over those of `bits` that `from` has. */
+static void take_bits(struct node_meta *to, const struct node_meta *from, unsigned bits)
+{
+	bits &= from->has;
+	to->has |= bits;
+	if (bits & META_MODE)
+		to->mode = from->mode;
+	if (bits & META_UID)
+		to->uid = from->uid;
+	if (bits & META_GID)
+		to->gid = from->gid;
+	if (bits & META_MTIME)
+		to->mtime = from->mtime;
+	if (bits & META_XATTRS)
+		xattrs_copy(&to->xattrs, &from->xattrs);
+}
+
 void meta_copy(struct node *to, const struct node *from)
 {
-	if (!from->meta || to->meta)
+	const char *type = meta_type(from);
+	struct node_meta *m;
+
+	to->look = from->look;
+	to->link = from->link;
+	if (!from->meta && !strcmp(type, meta_type(to)))
 		return;
-	*meta_get(to) = *from->meta;
-	to->meta->unsaved = false;
-}
-
-static bool number(const char *text, unsigned long long *out)
-{
-	char *end;
-
-	if (*text < '0' || *text > '9')
-		return false;
-	errno = 0;
-	*out = strtoull(text, &end, 10);
-	return !errno && (!*end || *end == '.');
-}
-
-static void parse_one(struct node_meta *m, const char *name, const char *value)
-{
-	unsigned long long n;
-	const char *dot = strchr(value, '.');
-
-	if (!number(value, &n))
-		return;
-	if (!strcmp(name, "mode")) {
-		m->mode = (mode_t)n & 07777;
-		m->has |= META_MODE;
-	} else if (!strcmp(name, "uid") && n < UINT32_MAX) {
-		m->uid = (uid_t)n;
-		m->has |= META_UID;
-	} else if (!strcmp(name, "gid") && n < UINT32_MAX) {
-		m->gid = (gid_t)n;
-		m->has |= META_GID;
-	} else if (!strcmp(name, "mtime")) {
-		char digits[10] = "000000000";
-		size_t i;
-
-		for (i = 0; dot && i < 9 && dot[1 + i] >= '0' && dot[1 + i] <= '9'; i++)
-			digits[i] = dot[1 + i];
-		m->mtime =
-			(struct timespec){.tv_sec = (time_t)n, .tv_nsec = strtol(digits, NULL, 10)};
-		m->has |= META_MTIME;
+	m = meta_get(to);
+	if (from->meta) {
+		take_bits(m, from->meta, ~m->has);
+		m->others = from->meta->others;
+		m->tagged = from->meta->tagged;
+		m->size = from->meta->size;
 	}
-}
-
-struct node_meta meta_parse(const struct s3_header *user, size_t count)
-{
-	struct node_meta m = {0};
-	size_t i;
-
-	for (i = 0; i < count; i++)
-		parse_one(&m, user[i].name, user[i].value);
-	return m;
+	/* It has its source's content type, which its own name would not give it. */
+	m->others |= strcmp(type, meta_type(to)) != 0;
 }
 
 void meta_apply(const struct node *n, struct stat *st)
@@ -90,7 +95,7 @@ void meta_apply(const struct node *n, struct stat *st)
 
 	if (!m)
 		return;
-	if (m->has & META_MODE)
+	if ((m->has & META_MODE) && !n->link)
 		st->st_mode = (st->st_mode & S_IFMT) | m->mode;
 	if (m->has & META_UID)
 		st->st_uid = m->uid;
@@ -100,44 +105,23 @@ void meta_apply(const struct node *n, struct stat *st)
 		st->st_atim = st->st_mtim = st->st_ctim = m->mtime;
 }
 
-/* The headers for what is set; owned by the caller, as are their values (meta_headers_free). */
-struct s3_header *meta_headers(const struct node *n, size_t *count)
-{
-	const struct node_meta *m = n->meta;
-	struct s3_header *h = mem_calloc(HEADERS_MAX, sizeof(*h));
-	unsigned type = n->kind == NODE_DIR ? S_IFDIR : S_IFREG;
-
-	*count = 0;
-	if (!m)
-		return h;
-	if (m->has & META_MODE)
-		h[(*count)++] = (struct s3_header){"mode", mem_printf("%u", type | m->mode)};
-	if (m->has & META_UID)
-		h[(*count)++] = (struct s3_header){"uid", mem_printf("%u", m->uid)};
-	if (m->has & META_GID)
-		h[(*count)++] = (struct s3_header){"gid", mem_printf("%u", m->gid)};
-	if (m->has & META_MTIME)
-		h[(*count)++] = (struct s3_header){"mtime",
-			mem_printf("%lld.%09ld", (long long)m->mtime.tv_sec, m->mtime.tv_nsec)};
-	return h;
-}
-
-void meta_headers_free(struct s3_header *h, size_t count)
-{
-	size_t i;
-
-	for (i = 0; h && i < count; i++)
-		free((char *)h[i].value);
-	free(h);
-}
-
 void meta_send(struct accepted *a)
 {
-	a->patch = meta_headers(a->node, &a->patch_count);
+	struct node *n = a->node;
+	bool copy = a->op.kind == BULK_COPY;
+
+	a->patch = meta_headers(n->meta, type_of(n), copy, &a->patch_count);
 	a->meta.user = a->patch;
 	a->meta.user_count = a->patch_count;
-	if (a->node->meta)
-		a->node->meta->unsaved = false;
+	a->meta.content_type = meta_type(n);
+	if (copy) {
+		a->op.patch = a->patch;
+		a->op.patch_count = a->patch_count;
+	} else {
+		n->look = LOOK_DONE;
+	}
+	if (n->meta)
+		n->meta->unsaved = false;
 }
 
 /* The bytes have changed: so has the time, and it is S3's again. */
@@ -149,25 +133,25 @@ void meta_written(struct node *n)
 
 /* ---- setattr ---- */
 
-static unsigned wanted(const struct ns_call *c, struct node_meta *m)
+/* What the call sets that is not so already. */
+static void wanted(const struct ns_call *c, struct node_meta *m)
 {
 	struct stat now;
 	struct ns_attr attr;
-	unsigned set = 0;
 
 	node_attr(c->node, c, &attr);
 	now = attr.st;
 	if ((c->flags & NS_SET_MODE) && (c->st.st_mode & 07777) != (now.st_mode & 07777)) {
 		m->mode = c->st.st_mode & 07777;
-		set |= META_MODE;
+		m->has |= META_MODE;
 	}
 	if ((c->flags & NS_SET_UID) && c->st.st_uid != now.st_uid) {
 		m->uid = c->st.st_uid;
-		set |= META_UID;
+		m->has |= META_UID;
 	}
 	if ((c->flags & NS_SET_GID) && c->st.st_gid != now.st_gid) {
 		m->gid = c->st.st_gid;
-		set |= META_GID;
+		m->has |= META_GID;
 	}
 	if (c->flags & (NS_SET_MTIME | NS_SET_MTIME_NOW)) {
 		int64_t wall_ms = clk_wall_ms();
@@ -178,25 +162,8 @@ static unsigned wanted(const struct ns_call *c, struct node_meta *m)
 				.tv_sec = wall_ms / 1000, .tv_nsec = wall_ms % 1000 * 1000000};
 		if (m->mtime.tv_sec != now.st_mtim.tv_sec ||
 			m->mtime.tv_nsec != now.st_mtim.tv_nsec)
-			set |= META_MTIME;
+			m->has |= META_MTIME;
 	}
-	return set;
-}
-
-static void merge_meta(struct node *n, const struct node_meta *m, unsigned set)
-{
-	struct node_meta *to = meta_get(n);
-
-	to->has |= set;
-	to->unsaved = true;
-	if (set & META_MODE)
-		to->mode = m->mode;
-	if (set & META_UID)
-		to->uid = m->uid;
-	if (set & META_GID)
-		to->gid = m->gid;
-	if (set & META_MTIME)
-		to->mtime = m->mtime;
 }
 
 /* What was set has not come to be: S3 is asked what there is. */
@@ -236,8 +203,6 @@ void meta_save_file(
 	accepted_source(a, n, &n->etag);
 	a->op.size_bytes = n->size_bytes;
 	meta_send(a);
-	a->op.patch = a->patch;
-	a->op.patch_count = a->patch_count;
 	a->settle = meta_settled;
 	accept_op(a, w, c, then);
 }
@@ -286,7 +251,6 @@ void meta_set(struct ns_call *c)
 	struct node *n = c->node;
 	const struct walk *w = walk_known(n->volume->ns, c);
 	struct node_meta m = {0};
-	unsigned set;
 
 	c->errnum = 0;
 	/* When too much is pending the answer waits, not the memory. */
@@ -300,14 +264,15 @@ void meta_set(struct ns_call *c)
 		park(c, &n->u.content->waiters, meta_set);
 		return;
 	}
-	set = wanted(c, &m);
-	if (set && !n->parent)
+	wanted(c, &m);
+	if (m.has && !n->parent)
 		c->errnum = EPERM; /* the mount's options say what its root is */
-	if (!set || c->errnum || !n->live) {
+	if (!m.has || c->errnum || !n->live) {
 		set_done(c);
 		return;
 	}
-	merge_meta(n, &m, set);
+	take_bits(meta_get(n), &m, m.has);
+	n->meta->unsaved = true;
 	if (n->kind == NODE_DIR)
 		set_dir(c);
 	else if (n->u.content && n->u.content->dirty)

@@ -289,7 +289,7 @@ static void node_free(struct node *n)
 		node_unref(n->buried);
 	}
 	etag_free(&n->etag);
-	free(n->meta);
+	meta_drop(n);
 	if (n->name != n->own_name)
 		free((char *)n->name);
 	free(n->waiters);

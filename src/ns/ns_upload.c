@@ -561,7 +561,7 @@ struct upload *upload_new(struct content *ct)
 	struct node *n = ct->node;
 	struct buf key = BUF_INIT(0);
 	struct s3_header *headers;
-	struct s3_meta meta = {0};
+	struct s3_meta meta = {.content_type = meta_type(n)};
 
 	node_key(n, &key);
 	u->key_len = key.len;
@@ -572,8 +572,9 @@ struct upload *upload_new(struct content *ct)
 	TAILQ_INIT(&u->queue);
 	ct->upload = u;
 	u->volume->ns->uploads++;
-	headers = meta_headers(n, &meta.user_count);
+	headers = meta_headers(n->meta, S_IFREG, false, &meta.user_count);
 	meta.user = headers;
+	n->look = LOOK_DONE;
 	if (n->meta)
 		n->meta->unsaved = false;
 	s3_mpu_create(u->volume->client, BYTES(u->key, u->key_len), &meta, 0, created, u);

@@ -70,4 +70,63 @@ test_cp_a_and_cp_r_keep_the_rest() {
 	grep -q '^meta.mtime ' got || fail "cp -a has kept no time: $(cat got)"
 }
 
+type_of() { s3 show "$BUCKET" "$1" | sed -n 's/^ContentType //p'; }
+
+test_content_type_by_name() {
+	fresh
+	echo x >"$MNT/page.html"
+	echo x >"$MNT/PHOTO.JPG"
+	echo x >"$MNT/.html"
+	echo x >"$MNT/README"
+	: >"$MNT/empty.css"
+	dd if=/dev/zero of="$MNT/big.json" bs=1M count=17 status=none
+	mkdir "$MNT/dir.txt"
+	assert_eq text/html "$(type_of page.html)" page.html
+	assert_eq image/jpeg "$(type_of PHOTO.JPG)" PHOTO.JPG
+	assert_eq application/octet-stream "$(type_of .html)" .html
+	assert_eq application/octet-stream "$(type_of README)" README
+	assert_eq text/css "$(type_of empty.css)" empty.css
+	assert_eq application/json "$(type_of big.json)" "big.json, uploaded in parts"
+	assert_eq application/x-directory "$(type_of dir.txt/)" dir.txt
+	assert_exit 0 cp "$MNT/page.html" "$MNT/copy.txt"
+	assert_eq text/html "$(type_of copy.txt)" "a copy"
+	assert_exit 0 mv "$MNT/page.html" "$MNT/moved"
+	assert_eq text/html "$(type_of moved)" "a renamed file"
+	assert_exit 0 chmod 600 "$MNT/moved" "$MNT/copy.txt"
+	assert_eq text/html "$(type_of moved)" "after chmod of the renamed file"
+	assert_eq text/html "$(type_of copy.txt)" "after chmod of the copy"
+}
+
+# What others wrote as metadata, and makes no sense, is neither shown nor lost.
+test_hostile_metadata() {
+	local i=0 pair
+	fresh
+	echo x >file
+	while read -r pair; do
+		i=$((i + 1))
+		s3 put "$BUCKET" "f$i" file "$pair"
+		assert_eq "644 0 0" "$(stat -c '%a %u %g' "$MNT/f$i")" "attributes with $pair"
+		[ "$(stat -c %Y "$MNT/f$i")" -ge 1600000000 ] || fail "the time with $pair"
+		assert_exit 0 chmod 640 "$MNT/f$i"
+		[ "${pair%%=*}" = mode ] || s3 show "$BUCKET" "f$i" | grep -qxF "meta.${pair/=/ }" ||
+			fail "$pair has gone"
+		assert_eq 640 "$(stat -c %a "$MNT/f$i")" "chmod of what has $pair"
+	done <<-'E'
+		mode=-1
+		mode=99999999999999999999
+		mode=0x1ff
+		mode=rwxr-xr-x
+		uid=-1
+		uid=4294967295
+		gid=root
+		gid=18446744073709551616
+		mtime=-99999999999999
+		mtime=9223372036854775807
+		mtime=nan
+		mtime=2001-01-01
+		xattr=%7B%22user.a%22
+		xattr=%00
+	E
+}
+
 run_tests "$@"

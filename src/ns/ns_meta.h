@@ -1,0 +1,116 @@
+/*
+ * What S3 keeps of a name beside its bytes: mode, owner, time, extended attributes, where a
+ * symbolic link points to; in the user metadata that s3fs uses (ns_meta_format.c). A listing
+ * carries none of it: it is known where it was set, and where somebody has looked (LOOK_DONE).
+ * Core thread only.
+ */
+#ifndef NS_NS_META_H
+#define NS_NS_META_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+#include <time.h>
+
+#include "s3/s3.h"
+#include "util/buf.h"
+
+struct accepted;
+struct mime;
+struct node;
+struct ns_call;
+struct walk;
+
+/* S3's bound on the names and values of one object's user metadata (S3 User Guide). */
+#define META_BYTES_MAX 2048
+
+#define META_MODE 1u
+#define META_UID 2u
+#define META_GID 4u
+#define META_MTIME 8u
+#define META_XATTRS 16u
+
+struct xattr {
+	char *name; /* with its namespace: "user.x" */
+	char *value;
+	size_t len;
+};
+struct xattrs {
+	struct xattr *items;
+	size_t count;
+};
+
+/* What is set, and not by S3. Owns what it points at. */
+struct node_meta {
+	unsigned has;  /* META_* */
+	bool unsaved;  /* S3 does not have it yet */
+	bool others;   /* S3 has more headers of it than these, which changes must keep */
+	bool tagged;   /* it has tags */
+	uint16_t size; /* bytes of user metadata that is not ours */
+	mode_t mode;
+	uid_t uid;
+	gid_t gid;
+	struct timespec mtime;
+	struct xattrs xattrs; /* META_XATTRS; none: they were removed */
+};
+
+/* Does a node's meta say all there is in S3? */
+enum look {
+	LOOK_NONE,
+	LOOK_DONE /* somebody has looked, or it was written here */
+};
+
+/* ---- ns_meta_format.c: texts of headers; pure ------------------------------------------------ */
+
+/* x-amz-meta-mode: decimal with the type, as s3fs has it, or octal, as rclone. */
+bool mode_parse(const char *text, mode_t *mode);
+/* x-amz-meta-uid, -gid */
+bool id_parse(const char *text, uint32_t *id);
+/* x-amz-meta-mtime: seconds, perhaps negative, perhaps with a fraction, as s3fs and rclone. */
+bool mtime_parse(const char *text, struct timespec *mtime);
+#define MTIME_TEXT 48
+void mtime_format(const struct timespec *mtime, char text[MTIME_TEXT]);
+/* x-amz-meta-xattr: URL-encoded JSON of names and values in base64. False: it makes no sense. */
+bool xattrs_parse(const char *text, struct xattrs *x);
+void xattrs_format(const struct xattrs *x, struct buf *out);
+
+/* The value, or NULL. */
+const struct xattr *xattrs_find(const struct xattrs *x, const char *name);
+void xattrs_set(struct xattrs *x, const char *name, const char *value, size_t len);
+bool xattrs_remove(struct xattrs *x, const char *name); /* false: there was none */
+void xattrs_copy(struct xattrs *to, const struct xattrs *from);
+bool xattrs_equal(const struct xattrs *a, const struct xattrs *b);
+void xattrs_free(struct xattrs *x); /* empty after it */
+
+/*
+ * What HeadObject says, into an empty `m`. `type` is the content type that an object of this name
+ * is given here. True: it is a symbolic link.
+ */
+bool meta_parse(const struct s3_object *o, const char *type, struct node_meta *m);
+/*
+ * The headers for what is set, with values that are owned (meta_headers_free). `type` is S_IFREG,
+ * ... With `patch`, one with a NULL value stands for what was removed.
+ */
+struct s3_header *meta_headers(const struct node_meta *m, mode_t type, bool patch, size_t *count);
+void meta_headers_free(struct s3_header *headers, size_t count);
+void meta_clear(struct node_meta *m); /* frees what it owns; empty after it */
+
+/* ---- ns_meta.c ------------------------------------------------------------------------------- */
+
+struct node_meta *meta_get(struct node *n); /* made if need be */
+void meta_drop(struct node *n);
+void meta_lost(struct node *n); /* what was set, and S3 has refused */
+void meta_take(struct node *n, struct node_meta *m); /* takes what `m` owns, which is empty then */
+void meta_copy(struct node *to, const struct node *from); /* a copy has what its source has */
+void meta_apply(const struct node *n, struct stat *st);
+void meta_written(struct node *n); /* the bytes have changed */
+/* The content type that an object of this name is given. */
+const char *meta_type(const struct node *n);
+/* Its operation takes the attributes along: as metadata of a put, and in `patch` for a copy. */
+void meta_send(struct accepted *a);
+void meta_set(struct ns_call *c); /* what ns_setattr does beside the size */
+void meta_save_file(
+	struct node *n, struct walk *w, struct ns_call *c, void (*then)(struct ns_call *));
+
+#endif
