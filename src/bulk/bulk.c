@@ -239,6 +239,11 @@ static void put_done(void *ctx, const struct s3_err *err, const struct s3_put_re
 	bulk_finish(op, err);
 }
 
+void put_send(struct bulk_op *op, const struct s3_meta *meta)
+{
+	s3_put(op->target->client, op->key, meta, &op->body, S3_NO_RETRY, put_done, op);
+}
+
 static void launch(struct bulk_op *op)
 {
 	if (op->kind == BULK_COPY && mp_copy_wanted(op)) {
@@ -249,7 +254,7 @@ static void launch(struct bulk_op *op)
 	if (op->kind == BULK_COPY)
 		copy_launch(op);
 	else
-		s3_put(op->target->client, op->key, op->meta, &op->body, S3_NO_RETRY, put_done, op);
+		put_send(op, op->meta);
 }
 
 void bulk_pump(struct bulk_target *t)

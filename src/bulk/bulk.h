@@ -54,6 +54,10 @@ struct bulk_op {
 	 */
 	const struct s3_header *patch;
 	size_t patch_count;
+	/* With `patch`: all the copy's metadata, the source's being known: spares that HEAD. */
+	const struct s3_meta *whole;
+	/* With `patch`: no source is no error, then an empty object with this is put. */
+	const struct s3_meta *or_empty;
 	struct s3_body body;                 /* BULK_PUT */
 	void (*granted)(struct bulk_op *op); /* BULK_READ, BULK_WRITE; may run inside bulk_submit */
 	void (*done)(struct bulk_op *op, const struct s3_err *err);

@@ -64,6 +64,7 @@ void bulk_landed(struct bulk_target *t, const struct bulk_launch *launch, unsign
 /* The same for an attempt of one write. */
 void bulk_landed_one(
 	struct bulk_target *t, const struct bulk_launch *launch, const struct s3_err *err);
+void put_send(struct bulk_op *op, const struct s3_meta *meta);
 /* bulk_delete.c */
 bool delete_launch(struct bulk_target *t); /* sends one batch if there is one to send */
 void delete_queue(struct bulk_op *op);

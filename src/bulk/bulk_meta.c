@@ -66,6 +66,10 @@ static void headed(void *ctx, const struct s3_err *err, const struct s3_object *
 	struct s3_header *headers;
 	struct s3_meta meta;
 
+	if (err->cls == S3_NOT_FOUND && op->or_empty) {
+		put_send(op, op->or_empty);
+		return;
+	}
 	if (err->cls == S3_OK && op->source_etag.len && !bytes_equal(o->etag, op->source_etag))
 		err = &changed;
 	if (err->cls != S3_OK) {

@@ -292,10 +292,18 @@ static void marker_settled(struct accepted *a, const struct s3_err *err)
 void dir_put_marker(
 	struct node *dir, struct walk *w, struct ns_call *c, void (*then)(struct ns_call *))
 {
-	struct accepted *a = accepted_new(dir, BULK_PUT, "making the directory");
+	bool is_new = dir->unsent || dir->u.dir->marker == MARKER_NO;
+	struct accepted *a = accepted_new(dir, is_new ? BULK_PUT : BULK_COPY,
+		is_new ? "making the directory" : "change of attributes");
 
 	a->op.meta = &a->meta;
+	if (!is_new) {
+		/* A marker that may be there keeps what it has, content included. */
+		accepted_source(a, dir, &dir->etag);
+		a->op.or_empty = &a->meta;
+	}
 	meta_send(a);
+	a->op.whole = NULL;
 	a->settle = marker_settled;
 	accept_op(a, w, c, then);
 }

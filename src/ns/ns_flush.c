@@ -32,6 +32,7 @@ void file_stored(struct accepted *a)
 	etag_set(&n->etag, BYTES_STR(a->op.etag));
 	if (a->op.mtime_ms)
 		n->mtime_ms = a->op.mtime_ms;
+	n->s3_time = false; /* a listing may say something else, by clock or by digits */
 	n->class_id = a->source ? a->source->class_id : 0;
 	n->archived = false;
 	n->checked_ms = clk_mono_ms();

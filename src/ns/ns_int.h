@@ -104,6 +104,7 @@ struct node {
 	bool live; /* in the table */
 	bool archived;
 	bool link;        /* NODE_FILE: a symbolic link; its content is where it points to */
+	bool s3_time;     /* mtime_ms is what S3 says */
 	uint8_t look;     /* enum look */
 	bool unsent;      /* NODE_DIR: made by a mkdir that S3 has not seen (ns_dir.c) */
 	bool leaving;     /* NODE_DIR: its rmdir is held, and needs no marker */

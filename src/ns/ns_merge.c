@@ -37,13 +37,16 @@ void merge_file(struct node *n, const struct s3_list_entry *e, int64_t checked_m
 
 	n->etag = (struct etag){0};
 	etag_set(&n->etag, e->etag);
-	if (!etag_equal(&old, &n->etag)) {
+	if (!etag_equal(&old, &n->etag))
 		n->pages_good = false;
+	/* Others who change only its metadata make a new version of the same content; some answers
+	 * give its time in whole seconds. */
+	if (!etag_equal(&old, &n->etag) || (n->s3_time && n->mtime_ms / 1000 != e->mtime_ms / 1000))
 		meta_drop(n);
-	}
 	etag_free(&old);
 	n->size_bytes = e->size_bytes;
 	n->mtime_ms = e->mtime_ms;
+	n->s3_time = true;
 	n->class_id = class_id(n->volume->ns, e->storage_class);
 	n->archived = e->archived;
 	checked(n, checked_ms);
@@ -83,6 +86,7 @@ static void move_aside(
 	if (n) {
 		n->size_bytes = file->size_bytes;
 		n->mtime_ms = file->mtime_ms;
+		n->s3_time = file->s3_time;
 		n->class_id = file->class_id;
 		n->archived = file->archived;
 		n->checked_ms = file->checked_ms;

@@ -105,6 +105,18 @@ void meta_apply(const struct node *n, struct stat *st)
 		st->st_atim = st->st_mtim = st->st_ctim = m->mtime;
 }
 
+/*
+ * Is all that S3 has of it in what we know, so that a copy can be told its metadata without asking
+ * first? The copy onto itself must not undo what others have set meanwhile.
+ */
+static bool is_known(const struct node *source, bool self)
+{
+	double ttl_ms = source->volume->config.metadata_ttl_s * 1000;
+
+	return source->look == LOOK_DONE && !(source->meta && source->meta->others) &&
+	       (!self || (double)(clk_mono_ms() - source->checked_ms) <= ttl_ms);
+}
+
 void meta_send(struct accepted *a)
 {
 	struct node *n = a->node;
@@ -117,6 +129,9 @@ void meta_send(struct accepted *a)
 	if (copy) {
 		a->op.patch = a->patch;
 		a->op.patch_count = a->patch_count;
+		a->meta.content_type = meta_type(a->source);
+		if (is_known(a->source, a->source == n))
+			a->op.whole = &a->meta;
 	} else {
 		n->look = LOOK_DONE;
 	}
@@ -129,6 +144,27 @@ void meta_written(struct node *n)
 {
 	if (n->meta)
 		n->meta->has &= ~(unsigned)META_MTIME;
+}
+
+/* What is copied is as old as the copy. */
+static void forget_times(struct node *n)
+{
+	size_t i;
+
+	n->s3_time = false;
+	for (i = 0; n->kind == NODE_DIR && i < n->u.dir->kid_count; i++)
+		if (n->u.dir->kids[i])
+			forget_times(n->u.dir->kids[i]);
+}
+
+void meta_move_node(struct node *n, struct node *parent, struct bytes name)
+{
+	const char *type = meta_type(n);
+
+	node_move(n, parent, name);
+	forget_times(n);
+	if (n->look == LOOK_DONE && strcmp(type, meta_type(n)) != 0)
+		meta_get(n)->others = true;
 }
 
 /* ---- setattr ---- */

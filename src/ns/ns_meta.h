@@ -15,6 +15,7 @@
 
 #include "s3/s3.h"
 #include "util/buf.h"
+#include "util/bytes.h"
 
 struct accepted;
 struct mime;
@@ -105,6 +106,8 @@ void meta_take(struct node *n, struct node_meta *m); /* takes what `m` owns, whi
 void meta_copy(struct node *to, const struct node *from); /* a copy has what its source has */
 void meta_apply(const struct node *n, struct stat *st);
 void meta_written(struct node *n); /* the bytes have changed */
+/* node_move, of what S3 has copied: it has all that it had, as a version of its own. */
+void meta_move_node(struct node *n, struct node *parent, struct bytes name);
 /* The content type that an object of this name is given. */
 const char *meta_type(const struct node *n);
 /* Its operation takes the attributes along: as metadata of a put, and in `patch` for a copy. */

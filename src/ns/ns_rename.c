@@ -50,7 +50,7 @@ static void take_name(struct node *n, struct node *parent, const char *name)
 		node_remove(old);
 	}
 	if (n->live)
-		node_move(n, parent, BYTES_STR(name));
+		meta_move_node(n, parent, BYTES_STR(name));
 	else
 		dir_changed(parent);
 }

@@ -4,7 +4,7 @@
 # shellcheck source=tests/integ/lib.sh
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
 
-# rich KEY FILE: an object with all that S3 can keep. No encryption by key on radosgw, which has none.
+# rich KEY FILE: an object with all that S3 can keep. On radosgw that is less.
 rich() {
 	local more=(@CacheControl=no-cache @ContentDisposition=inline @ContentLanguage=de
 		@ContentEncoding=identity '@Expires=2031-01-01T00:00:00Z' '@Tagging=a=1%202&b=')
@@ -127,6 +127,62 @@ test_hostile_metadata() {
 		xattr=%7B%22user.a%22
 		xattr=%00
 	E
+}
+
+test_directory_marker_keeps_the_rest() {
+	fresh
+	echo 'content of the marker' >file
+	rich dir/ file
+	rich other/ file
+	echo x >"$MNT/dir/f"
+	echo x >"$MNT/other/f"
+	assert_exit 0 chmod 700 "$MNT/dir"
+	same_but dir/ "meta.mode 16832"
+	s3 get "$BUCKET" dir/ | cmp - file || fail "the marker's content has changed"
+	# One that is only known by a listing.
+	remount "$BUCKET"
+	ls "$MNT" >/dev/null
+	assert_exit 0 touch -d '2001-02-03 UTC' "$MNT/other"
+	same_but other/ "meta.mtime 981158400.000000000"
+	# And one that has no marker.
+	s3 put "$BUCKET" implied/f file
+	remount "$BUCKET"
+	ls "$MNT" >/dev/null
+	assert_exit 0 chmod 711 "$MNT/implied"
+	assert_eq "ContentType application/x-directory meta.mode 16841" \
+		"$(s3 show "$BUCKET" implied/ | paste -sd' ')" "a new marker"
+	remount "$BUCKET"
+	assert_eq "711 981158400" "$(stat -c %a "$MNT/implied") $(stat -c %Y "$MNT/other")" \
+		"after a new mount"
+}
+
+# What was written here is known: neither a change nor a copy of it asks S3 first.
+test_no_head_for_what_was_written_here() {
+	need s3d
+	fresh
+	remount_patient "$BUCKET"
+	mkdir "$MNT/src"
+	for i in 1 2 3 4 5 6 7 8 9; do echo "$i" >"$MNT/src/$i.txt"; done
+	stats_reset
+	assert_exit 0 touch -d '2001-02-03 UTC' "$MNT"/src/*.txt
+	assert_exit 0 chmod 600 "$MNT"/src/*.txt
+	assert_eq 18 "$(stat_get CopyObject)" CopyObject
+	assert_eq 0 "$(stat_get HeadObject)" HeadObject
+	stats_reset
+	assert_exit 0 cp -a "$MNT/src" "$MNT/dst"
+	assert_eq 9 "$(stat_get CopyObject)" "CopyObject of cp -a"
+	note "$(stat_get HeadObject) HEAD"
+	assert_le "$(stat_get HeadObject)" 2 "HeadObject of cp -a"
+	assert_eq "ContentType text/plain meta.mode 33152 meta.mtime 981158400.000000000" \
+		"$(s3 show "$BUCKET" dst/1.txt | paste -sd' ')" "what S3 has of the copy"
+	# Others change it: that is seen and kept.
+	echo 1 >file
+	s3 put "$BUCKET" src/1.txt file author=me
+	remount "$BUCKET"
+	ls -l "$MNT/src" >/dev/null
+	assert_exit 0 chmod 640 "$MNT/src/1.txt"
+	assert_eq "meta.author me meta.mode 33184" \
+		"$(s3 show "$BUCKET" src/1.txt | grep meta | paste -sd' ')" "others' metadata"
 }
 
 run_tests "$@"
