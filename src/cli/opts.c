@@ -129,6 +129,7 @@ static bool set_uid(struct opts *o, const char *v)
 	if (!parse_number(v, UINT32_MAX - 1, &n))
 		return false;
 	o->ns.uid = (uid_t)n;
+	o->ns.maker_owners = false;
 	return true;
 }
 
@@ -139,6 +140,7 @@ static bool set_gid(struct opts *o, const char *v)
 	if (!parse_number(v, UINT32_MAX - 1, &n))
 		return false;
 	o->ns.gid = (gid_t)n;
+	o->ns.maker_owners = false;
 	return true;
 }
 
@@ -148,6 +150,7 @@ static bool set_umask(struct opts *o, const char *v)
 
 	if (!parse_mode(v, &mask))
 		return false;
+	o->ns.maker_modes = false;
 	o->ns.file_mode = 0666 & ~mask;
 	o->ns.dir_mode = 0777 & ~mask;
 	return true;
@@ -155,11 +158,13 @@ static bool set_umask(struct opts *o, const char *v)
 
 static bool set_file_mode(struct opts *o, const char *v)
 {
+	o->ns.maker_modes = false;
 	return parse_mode(v, &o->ns.file_mode);
 }
 
 static bool set_dir_mode(struct opts *o, const char *v)
 {
+	o->ns.maker_modes = false;
 	return parse_mode(v, &o->ns.dir_mode);
 }
 
@@ -480,6 +485,8 @@ bool opts_parse(struct opts *o, int argc, char **argv, char *why, size_t why_siz
 					   .gid = getegid(),
 					   .file_mode = 0644,
 					   .dir_mode = 0755,
+					   .maker_modes = true,
+					   .maker_owners = true,
 					   .metadata_ttl_s = 1,
 				   },
 		.mount_attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV};

@@ -98,6 +98,9 @@ static void reply_good(struct fs_req *r)
 	case REPLY_OPENDIR:
 		reply_handle(r, fs);
 		break;
+	case REPLY_LINK:
+		fuse_reply_readlink(r->req, c->text);
+		break;
 	case REPLY_READ:
 		reply_read(r);
 		break;

@@ -17,8 +17,10 @@ src_ns_libns_a_SOURCES = \
 	src/ns/ns_flush.c \
 	src/ns/ns_lend.c \
 	src/ns/ns_ledger.c src/ns/ns_ledger.h \
+	src/ns/ns_link.c \
 	src/ns/ns_list.c src/ns/ns_list.h \
 	src/ns/ns_lookup.c \
+	src/ns/ns_make.c \
 	src/ns/ns_maker.c \
 	src/ns/ns_merge.c \
 	src/ns/ns_meta.c src/ns/ns_meta.h \
@@ -31,6 +33,7 @@ src_ns_libns_a_SOURCES = \
 	src/ns/ns_procstat.c \
 	src/ns/ns_ranges.c src/ns/ns_ranges.h \
 	src/ns/ns_read.c \
+	src/ns/ns_recall.c \
 	src/ns/ns_remove.c \
 	src/ns/ns_rename.c \
 	src/ns/ns_rename_dir.c \

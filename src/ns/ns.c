@@ -187,6 +187,7 @@ void ns_volume_free(struct ns_volume *v)
 	struct ns_volume **at;
 
 	flats_free(ns, v);
+	recall_free(ns, v);
 	walks_leave_volume(ns, v);
 	drop_nodes(ns, v);
 	for (at = &ns->volumes; *at != v; at = &(*at)->next)
@@ -214,6 +215,7 @@ void ns_free(struct ns *ns)
 	dir_handles_free(ns);
 	members_free(ns);
 	makers_free(ns);
+	recall_free(ns, NULL);
 	while (ns->volumes)
 		ns_volume_free(ns->volumes);
 	for (i = 0; i < CLASSES_MAX; i++)

@@ -292,7 +292,8 @@ static void marker_settled(struct accepted *a, const struct s3_err *err)
 void dir_put_marker(
 	struct node *dir, struct walk *w, struct ns_call *c, void (*then)(struct ns_call *))
 {
-	bool is_new = dir->unsent || dir->u.dir->marker == MARKER_NO;
+	bool is_new = dir->unsent || dir->u.dir->marker == MARKER_NO ||
+		      (meta_is_known(dir, true) && !(dir->meta && dir->meta->tagged));
 	struct accepted *a = accepted_new(dir, is_new ? BULK_PUT : BULK_COPY,
 		is_new ? "making the directory" : "change of attributes");
 
@@ -319,6 +320,7 @@ static struct node *dir_make(struct ns_call *c)
 	n->u.dir->listed_ms = n->checked_ms;
 	n->u.dir->snapshot_tgid = walk_tgid(c->node->volume->ns, c);
 	n->u.dir->snapshot_ms = n->checked_ms;
+	meta_made(n, c);
 	node_touch(n);
 	return n;
 }

@@ -42,15 +42,9 @@ void file_stored(struct accepted *a)
 
 void file_copy_meta(struct accepted *a)
 {
-	struct node *n = a->node;
-
 	/* Without attributes of its own it keeps all that the source has. */
-	if (n->meta && n->meta->unsaved && n->meta->has) {
-		meta_copy(n, a->source);
+	if (meta_copy(a->node, a->source))
 		meta_send(a);
-	} else {
-		meta_copy(n, a->source);
-	}
 }
 
 /* ---- the last call of a walk ---- */

@@ -169,6 +169,7 @@ struct ns {
 	uint64_t volume_id; /* of the last one */
 	char *classes[CLASSES_MAX];
 	struct mime *mime;
+	struct recall *recall; /* or NULL: nothing was forgotten yet */
 	struct absent absent[ABSENT_MAX];
 	unsigned absent_next;
 	LIST_HEAD(, content) contents; /* files that are written (ns_content.h) */

@@ -47,7 +47,7 @@ void node_attr(const struct node *n, const struct ns_call *c, struct ns_attr *at
 	if (n->kind == NODE_DIR) {
 		st->st_mode = S_IFDIR | cf->dir_mode;
 	} else {
-		st->st_mode = S_IFREG | cf->file_mode;
+		st->st_mode = n->link ? S_IFLNK | 0777 : S_IFREG | cf->file_mode;
 		st->st_size = (off_t)n->size_bytes;
 		st->st_blocks = (blkcnt_t)((n->size_bytes + 511) / 512);
 	}
@@ -274,9 +274,11 @@ static void getattr_answer(struct ns_call *c)
 static void getattr_probed(struct ns_call *c)
 {
 	int errnum = probe_take(c);
+	const struct node *n = c->node;
 
-	if (!errnum && !c->node->live)
-		errnum = ENOENT;
+	/* With ESTALE the kernel looks the name up again: it has become something else. */
+	if (!errnum && !n->live)
+		errnum = node_live(n->parent, BYTES(n->name, n->name_len)) ? ESTALE : ENOENT;
 	if (errnum)
 		c->reply(c, errnum);
 	else

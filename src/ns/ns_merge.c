@@ -95,11 +95,19 @@ static void move_aside(
 	buf_free(&name);
 }
 
+static bool has_etag(const struct node *n, struct bytes etag)
+{
+	char text[64];
+
+	return bytes_equal(etag_text(&n->etag, text), etag);
+}
+
 struct node *merge_entry(struct node *dir, struct bytes component, const struct s3_list_entry *e,
 	const struct said *said)
 {
 	struct buf name = BUF_INIT(8192);
 	struct node *n;
+	bool is_new;
 
 	name_encode(component, false, &name);
 	n = node_live(dir, buf_bytes(&name));
@@ -109,6 +117,11 @@ struct node *merge_entry(struct node *dir, struct bytes component, const struct 
 		buf_cut(&name, 0);
 		name_encode(component, true, &name);
 	}
+	/* Another version of what was a link may be anything. */
+	if (n && n->kind == NODE_FILE && n->link && !e->is_prefix &&
+		!ours_is_newer(n, said->start_seq) && !has_etag(n, e->etag))
+		node_remove(n);
+	is_new = !node_live(dir, buf_bytes(&name));
 	if (said->careful && dir->u.dir->purged_seq >= said->start_seq &&
 		!node_find(dir, buf_bytes(&name))) {
 		dir_doubtful(dir);
@@ -121,6 +134,8 @@ struct node *merge_entry(struct node *dir, struct bytes component, const struct 
 		merge_dir(n, said->asked_ms);
 	else if (n)
 		merge_file(n, e, said->asked_ms);
+	if (n && is_new)
+		recall_take(n);
 	if (n)
 		n->unvisited = true;
 	buf_free(&name);

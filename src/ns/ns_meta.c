@@ -35,7 +35,7 @@ void meta_take(struct node *n, struct node_meta *m)
 {
 	meta_drop(n);
 	n->look = LOOK_DONE;
-	if (m->has || m->others || m->tagged)
+	if (m->has || m->others || m->tagged || m->target)
 		*meta_get(n) = *m;
 	*m = (struct node_meta){0};
 }
@@ -49,7 +49,7 @@ const char *meta_type(const struct node *n)
 {
 	if (n->kind == NODE_DIR)
 		return "application/x-directory";
-	return n->link ? "application/octet-stream" : mime_type(n->volume->ns->mime, n->name);
+	return n->link ? META_LINK_TYPE : mime_type(n->volume->ns->mime, n->name);
 }
 
 /* Takes over those of `bits` that `from` has. */
@@ -69,24 +69,93 @@ static void take_bits(struct node_meta *to, const struct node_meta *from, unsign
 		xattrs_copy(&to->xattrs, &from->xattrs);
 }
 
-void meta_copy(struct node *to, const struct node *from)
+static void make_id(struct node_meta *m, uint32_t id, uint32_t usual, uint32_t *to, unsigned bit)
+{
+	if (id == usual)
+		return;
+	*to = id;
+	m->has |= bit;
+}
+
+void meta_made(struct node *n, const struct ns_call *c)
+{
+	const struct ns_config *cf = &n->volume->config;
+	mode_t mode = c->st.st_mode & 07777;
+	struct node_meta m = {0};
+	gid_t gid = c->gid;
+	struct ns_attr up;
+
+	node_attr(n->parent, c, &up);
+	/* inode(7): what is made in such a directory is of its group. */
+	if (up.st.st_mode & S_ISGID) {
+		gid = up.st.st_gid;
+		mode |= n->kind == NODE_DIR ? S_ISGID : 0;
+	}
+	if (cf->maker_modes && !n->link &&
+		mode != (n->kind == NODE_DIR ? cf->dir_mode : cf->file_mode)) {
+		m.mode = mode;
+		m.has |= META_MODE;
+	}
+	if (cf->maker_owners) {
+		make_id(&m, c->uid, cf->uid, &m.uid, META_UID);
+		make_id(&m, gid, cf->gid, &m.gid, META_GID);
+	}
+	if (!m.has)
+		return;
+	take_bits(meta_get(n), &m, m.has);
+	n->meta->made = m.has;
+}
+
+/* Has `m` those bits of `like`, and with the same values? */
+static bool has_bits(const struct node_meta *m, const struct node_meta *like, unsigned bits)
+{
+	return (bits & ~m->has) == 0 && (!(bits & META_MODE) || m->mode == like->mode) &&
+	       (!(bits & META_UID) || m->uid == like->uid) &&
+	       (!(bits & META_GID) || m->gid == like->gid) &&
+	       (!(bits & META_MTIME) || (m->mtime.tv_sec == like->mtime.tv_sec &&
+						m->mtime.tv_nsec == like->mtime.tv_nsec)) &&
+	       (!(bits & META_XATTRS) || xattrs_equal(&m->xattrs, &like->xattrs));
+}
+
+/* Was anything set for the copy that its source does not have? */
+static bool is_own(const struct node *copy, const struct node *source)
+{
+	const struct node_meta *m = copy->meta;
+	unsigned set = m && m->unsaved ? m->has & ~m->made : 0;
+
+	return set &&
+	       (source->look != LOOK_DONE || !source->meta || !has_bits(source->meta, m, set));
+}
+
+bool meta_copy(struct node *to, const struct node *from)
 {
 	const char *type = meta_type(from);
-	struct node_meta *m;
+	bool own = is_own(to, from);
+	struct node_meta *m = to->meta;
 
 	to->look = from->look;
 	to->link = from->link;
+	if (m) {
+		/* S3 copies the source's without being told: then they are what it has. */
+		if (!own)
+			m->has &= ~m->made;
+		m->made = 0;
+		m->unsaved = false;
+	}
 	if (!from->meta && !strcmp(type, meta_type(to)))
-		return;
+		return own;
 	m = meta_get(to);
 	if (from->meta) {
 		take_bits(m, from->meta, ~m->has);
 		m->others = from->meta->others;
 		m->tagged = from->meta->tagged;
 		m->size = from->meta->size;
+		free(m->target);
+		m->target = mem_strdup(from->meta->target);
 	}
 	/* It has its source's content type, which its own name would not give it. */
 	m->others |= strcmp(type, meta_type(to)) != 0;
+	return own;
 }
 
 void meta_apply(const struct node *n, struct stat *st)
@@ -105,16 +174,22 @@ void meta_apply(const struct node *n, struct stat *st)
 		st->st_atim = st->st_mtim = st->st_ctim = m->mtime;
 }
 
-/*
- * Is all that S3 has of it in what we know, so that a copy can be told its metadata without asking
- * first? The copy onto itself must not undo what others have set meanwhile.
- */
-static bool is_known(const struct node *source, bool self)
+bool meta_is_known(const struct node *source, bool self)
 {
 	double ttl_ms = source->volume->config.metadata_ttl_s * 1000;
 
 	return source->look == LOOK_DONE && !(source->meta && source->meta->others) &&
 	       (!self || (double)(clk_mono_ms() - source->checked_ms) <= ttl_ms);
+}
+
+void meta_sent(struct node *n)
+{
+	n->look = LOOK_DONE;
+	if (!n->meta)
+		return;
+	n->meta->unsaved = n->meta->others = n->meta->tagged = false;
+	n->meta->size = 0;
+	n->meta->made = 0;
 }
 
 void meta_send(struct accepted *a)
@@ -130,13 +205,13 @@ void meta_send(struct accepted *a)
 		a->op.patch = a->patch;
 		a->op.patch_count = a->patch_count;
 		a->meta.content_type = meta_type(a->source);
-		if (is_known(a->source, a->source == n))
+		if (meta_is_known(a->source, a->source == n))
 			a->op.whole = &a->meta;
+		if (n->meta)
+			n->meta->unsaved = false;
 	} else {
-		n->look = LOOK_DONE;
+		meta_sent(n);
 	}
-	if (n->meta)
-		n->meta->unsaved = false;
 }
 
 /* The bytes have changed: so has the time, and it is S3's again. */
@@ -169,23 +244,46 @@ void meta_move_node(struct node *n, struct node *parent, struct bytes name)
 
 /* ---- setattr ---- */
 
+/* What its maker has asked for, and now wants as the mount gives it anyway, need not be kept. */
+static void unmake(const struct ns_call *c)
+{
+	const struct ns_config *cf = &c->node->volume->config;
+	struct node_meta *m = c->node->meta;
+	mode_t usual = c->node->kind == NODE_DIR ? cf->dir_mode : cf->file_mode;
+	unsigned gone = 0;
+
+	if ((c->flags & NS_SET_MODE) && (c->st.st_mode & 07777) == usual)
+		gone |= META_MODE;
+	if ((c->flags & NS_SET_UID) && c->st.st_uid == cf->uid)
+		gone |= META_UID;
+	if ((c->flags & NS_SET_GID) && c->st.st_gid == cf->gid)
+		gone |= META_GID;
+	if (!m)
+		return;
+	gone &= m->made;
+	m->has &= ~gone;
+	m->made &= ~gone;
+}
+
 /* What the call sets that is not so already. */
 static void wanted(const struct ns_call *c, struct node_meta *m)
 {
+	unsigned made = c->node->meta ? c->node->meta->made : 0;
 	struct stat now;
 	struct ns_attr attr;
 
 	node_attr(c->node, c, &attr);
 	now = attr.st;
-	if ((c->flags & NS_SET_MODE) && (c->st.st_mode & 07777) != (now.st_mode & 07777)) {
+	if ((c->flags & NS_SET_MODE) &&
+		((c->st.st_mode & 07777) != (now.st_mode & 07777) || (made & META_MODE))) {
 		m->mode = c->st.st_mode & 07777;
 		m->has |= META_MODE;
 	}
-	if ((c->flags & NS_SET_UID) && c->st.st_uid != now.st_uid) {
+	if ((c->flags & NS_SET_UID) && (c->st.st_uid != now.st_uid || (made & META_UID))) {
 		m->uid = c->st.st_uid;
 		m->has |= META_UID;
 	}
-	if ((c->flags & NS_SET_GID) && c->st.st_gid != now.st_gid) {
+	if ((c->flags & NS_SET_GID) && (c->st.st_gid != now.st_gid || (made & META_GID))) {
 		m->gid = c->st.st_gid;
 		m->has |= META_GID;
 	}
@@ -282,6 +380,29 @@ static void set_dir(struct ns_call *c)
 	}
 }
 
+/* The link's text is at hand: it is put again, behind what is pending for it. */
+static bool link_deferred(const struct ns_call *c)
+{
+	const struct walk *w = walk_known(c->node->volume->ns, c);
+
+	return link_is_known(c->node) && (walk_is_copy(w) || walk_is_run(w)) &&
+	       walk_defers(w, WALK_PUT);
+}
+
+static void set_link(struct ns_call *c)
+{
+	struct walk *w = walk_known(c->node->volume->ns, c);
+	bool deferred = link_deferred(c);
+
+	if (!link_is_known(c->node)) {
+		meta_save_file(c->node, w, c, set_done);
+		return;
+	}
+	link_put(c->node, w, deferred ? NULL : c, set_done);
+	if (deferred)
+		set_done(c);
+}
+
 void meta_set(struct ns_call *c)
 {
 	struct node *n = c->node;
@@ -292,7 +413,7 @@ void meta_set(struct ns_call *c)
 	/* When too much is pending the answer waits, not the memory. */
 	if ((walk_is_change(w) || walk_is_run(w)) && accept_full(c, meta_set))
 		return;
-	if (n->kind == NODE_FILE && n->pending) {
+	if (n->kind == NODE_FILE && n->pending && !link_deferred(c)) {
 		wait_node(c, n, meta_set);
 		return;
 	}
@@ -300,6 +421,7 @@ void meta_set(struct ns_call *c)
 		park(c, &n->u.content->waiters, meta_set);
 		return;
 	}
+	unmake(c);
 	wanted(c, &m);
 	if (m.has && !n->parent)
 		c->errnum = EPERM; /* the mount's options say what its root is */
@@ -308,11 +430,14 @@ void meta_set(struct ns_call *c)
 		return;
 	}
 	take_bits(meta_get(n), &m, m.has);
+	n->meta->made &= ~m.has;
 	n->meta->unsaved = true;
 	if (n->kind == NODE_DIR)
 		set_dir(c);
 	else if (n->u.content && n->u.content->dirty)
 		set_done(c); /* goes along with the upload */
+	else if (n->link)
+		set_link(c);
 	else
 		set_file(c);
 }

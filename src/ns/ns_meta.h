@@ -20,11 +20,15 @@
 struct accepted;
 struct mime;
 struct node;
+struct ns;
 struct ns_call;
+struct ns_volume;
 struct walk;
 
 /* S3's bound on the names and values of one object's user metadata (S3 User Guide). */
 #define META_BYTES_MAX 2048
+
+#define META_LINK_TYPE "application/octet-stream" /* as s3fs has it */
 
 #define META_MODE 1u
 #define META_UID 2u
@@ -45,6 +49,7 @@ struct xattrs {
 /* What is set, and not by S3. Owns what it points at. */
 struct node_meta {
 	unsigned has;  /* META_* */
+	unsigned made; /* those of them that came with its making, and nobody has set since */
 	bool unsaved;  /* S3 does not have it yet */
 	bool others;   /* S3 has more headers of it than these, which changes must keep */
 	bool tagged;   /* it has tags */
@@ -54,6 +59,7 @@ struct node_meta {
 	gid_t gid;
 	struct timespec mtime;
 	struct xattrs xattrs; /* META_XATTRS; none: they were removed */
+	char *target;         /* of a symbolic link: where to; NULL: not known here */
 };
 
 /* Does a node's meta say all there is in S3? */
@@ -103,17 +109,42 @@ struct node_meta *meta_get(struct node *n); /* made if need be */
 void meta_drop(struct node *n);
 void meta_lost(struct node *n); /* what was set, and S3 has refused */
 void meta_take(struct node *n, struct node_meta *m); /* takes what `m` owns, which is empty then */
-void meta_copy(struct node *to, const struct node *from); /* a copy has what its source has */
+/* A new name: its mode and owner, where they are not what the mount gives all names. */
+void meta_made(struct node *n, const struct ns_call *c);
+/*
+ * A copy has what its source has. True: attributes were set for it that the source does not have
+ * and that must be sent (meta_send); it has these, too.
+ */
+bool meta_copy(struct node *to, const struct node *from);
 void meta_apply(const struct node *n, struct stat *st);
 void meta_written(struct node *n); /* the bytes have changed */
 /* node_move, of what S3 has copied: it has all that it had, as a version of its own. */
 void meta_move_node(struct node *n, struct node *parent, struct bytes name);
 /* The content type that an object of this name is given. */
 const char *meta_type(const struct node *n);
+/*
+ * Is all that S3 has of it in what we know, so that it need not be asked for before it is sent
+ * again? `self`: as the same object, which must not undo what others have set meanwhile.
+ */
+bool meta_is_known(const struct node *n, bool self);
 /* Its operation takes the attributes along: as metadata of a put, and in `patch` for a copy. */
 void meta_send(struct accepted *a);
+void meta_sent(struct node *n);   /* S3 has its attributes, and nothing else of it, or soon will */
 void meta_set(struct ns_call *c); /* what ns_setattr does beside the size */
 void meta_save_file(
 	struct node *n, struct walk *w, struct ns_call *c, void (*then)(struct ns_call *));
+
+/* ---- ns_recall.c ----------------------------------------------------------------------------- */
+
+void recall_keep(struct node *n); /* the node is about to be dropped; takes its meta */
+void recall_take(struct node *n); /* a listing has shown it; it has no meta */
+void recall_free(struct ns *ns, const struct ns_volume *v); /* of the volume, or NULL: all */
+
+/* ---- ns_make.c ------------------------------------------------------------------------------- */
+
+/* Is all that S3 has of a link known, so that it can be put anew rather than copied? */
+bool link_is_known(const struct node *n);
+/* Puts it, or an empty file, with its attributes; as accept_op. */
+void link_put(struct node *n, struct walk *w, struct ns_call *c, void (*then)(struct ns_call *));
 
 #endif

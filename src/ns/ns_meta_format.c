@@ -2,7 +2,7 @@
  * The texts that attributes have in S3: see ns_meta.h. They come from anywhere: what makes no sense
  * is not there. Pure functions.
  */
-#include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -159,16 +159,21 @@ bool meta_parse(const struct s3_object *o, const char *type, struct node_meta *m
 {
 	size_t i, bytes = 0;
 	mode_t kind = 0;
+	bool link;
 
 	*m = (struct node_meta){.tagged = o->tag_count > 0};
 	for (i = 0; i < o->user_count; i++)
 		if (!parse_one(m, o->user[i].name, o->user[i].value, &kind))
 			bytes += strlen(o->user[i].name) + strlen(o->user[i].value);
+	/* An object that no path can be in is shown as what it is. */
+	link = kind == S_IFLNK && o->size_bytes && o->size_bytes < PATH_MAX;
+	if (link)
+		type = META_LINK_TYPE;
 	m->size = bytes > META_BYTES_MAX ? META_BYTES_MAX : (uint16_t)bytes;
 	m->others = bytes || o->cache_control || o->content_disposition || o->content_encoding ||
 		    o->content_language || o->expires || o->redirect || o->encryption ||
 		    !o->content_type || strcmp(o->content_type, type) != 0;
-	return kind == S_IFLNK;
+	return link;
 }
 
 static char *xattrs_text(const struct xattrs *x)
@@ -217,5 +222,6 @@ void meta_headers_free(struct s3_header *h, size_t count)
 void meta_clear(struct node_meta *m)
 {
 	xattrs_free(&m->xattrs);
+	free(m->target);
 	*m = (struct node_meta){0};
 }

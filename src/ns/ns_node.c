@@ -319,6 +319,7 @@ void node_forget_kids(struct node *dir)
 
 		if (!n || n->refs > 1 || n->pending)
 			continue;
+		recall_keep(n);
 		node_remove(n);
 		d->complete = false;
 		dir_doubtful(dir);

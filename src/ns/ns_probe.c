@@ -64,6 +64,7 @@ static void marker_headed(void *ctx, const struct s3_err *err, const struct s3_o
 
 	if (err->cls == S3_OK)
 		meta_parse(o, "application/x-directory", &p->dir_meta);
+	p->dir_meta.others |= o->size_bytes > 0;
 	probe_answered(p, err);
 }
 
@@ -125,6 +126,11 @@ static void probe_set_file(struct probe *p, struct node *n, int64_t now_ms)
 	};
 
 	merge_file(n, &e, now_ms);
+	n->link = p->is_link;
+	if (n->link && n->meta && n->meta->target) {
+		p->meta.target = n->meta->target;
+		n->meta->target = NULL;
+	}
 	meta_take(n, &p->meta);
 }
 
@@ -141,6 +147,8 @@ static void probe_merge(struct probe *p)
 			node_remove(n);
 		return;
 	}
+	if (n && !p->is_dir && n->kind == NODE_FILE && n->link != p->is_link)
+		node_remove(n); /* the kernel has to see another file */
 	n = merge_node(p->parent, name, p->is_dir ? NODE_DIR : NODE_FILE, p->start_seq);
 	if (n && p->is_dir) {
 		merge_dir(n, now_ms);

@@ -140,6 +140,7 @@ static void rename_here(struct ns_call *c, struct node *n, const struct node *to
 
 	n->u.content->created = !to || (old && old->created);
 	take_name(n, c->parent2, c->name2);
+	n->look = LOOK_DONE; /* what had the name is another file: nothing of it is kept */
 	c->reply(c, 0);
 }
 

@@ -574,9 +574,7 @@ struct upload *upload_new(struct content *ct)
 	u->volume->ns->uploads++;
 	headers = meta_headers(n->meta, S_IFREG, false, &meta.user_count);
 	meta.user = headers;
-	n->look = LOOK_DONE;
-	if (n->meta)
-		n->meta->unsaved = false;
+	meta_sent(n);
 	s3_mpu_create(u->volume->client, BYTES(u->key, u->key_len), &meta, 0, created, u);
 	meta_headers_free(headers, meta.user_count);
 	return u;

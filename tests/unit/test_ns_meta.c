@@ -231,7 +231,8 @@ static void test_object(void **state)
 {
 	struct s3_header user[] = {{"mode", "41471"}, {"uid", "7"}, {"gid", "-7"}, {"mtime", "1.5"},
 		{"ctime", "2"}, {"xattr", "{\"user.a\":\"QQ==\"}"}};
-	struct s3_object o = {.content_type = "text/plain", .user = user, .user_count = 6};
+	struct s3_object o = {
+		.content_type = META_LINK_TYPE, .size_bytes = 9, .user = user, .user_count = 6};
 	struct node_meta m;
 	struct s3_header *h;
 	size_t count, i;
@@ -264,8 +265,14 @@ static void test_object(void **state)
 	o.user_count = 2;
 	assert_true(meta_parse(&o, "text/plain", &m));
 	assert_false(m.others);
-	assert_true(meta_parse(&o, "text/html", &m));
+	/* What is no path is no link. */
+	o.size_bytes = 4096;
+	assert_false(meta_parse(&o, "text/plain", &m));
 	assert_true(m.others);
+	o.size_bytes = 0;
+	assert_false(meta_parse(&o, META_LINK_TYPE, &m));
+	assert_false(m.others);
+	o.size_bytes = 4095;
 	o.encryption = "AES256";
 	assert_true(meta_parse(&o, "text/plain", &m) && m.others);
 	user[0].value = "33188";
