@@ -54,6 +54,7 @@ struct bulk_op {
 	 */
 	const struct s3_header *patch;
 	size_t patch_count;
+	const char *content_type; /* with `patch`: in place of the source's; NULL: that */
 	/* With `patch`: all the copy's metadata, the source's being known: spares that HEAD. */
 	const struct s3_meta *whole;
 	/* With `patch`: no source is no error, then an empty object with this is put. */

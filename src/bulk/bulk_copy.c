@@ -33,7 +33,7 @@ void copy_launch(struct bulk_op *op)
 {
 	if (op->whole)
 		copy_send(op, op->whole);
-	else if (op->patch_count)
+	else if (op->patch_count || op->content_type)
 		meta_copy_launch(op);
 	else
 		copy_send(op, NULL);

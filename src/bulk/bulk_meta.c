@@ -39,7 +39,7 @@ struct s3_meta meta_patched(
 		if (op->patch[i].value)
 			(*headers)[count++] = op->patch[i];
 	return (struct s3_meta){
-		.content_type = o->content_type,
+		.content_type = op->content_type ? op->content_type : o->content_type,
 		.storage_class = op->storage_class ? op->storage_class : o->storage_class,
 		.cache_control = o->cache_control,
 		.content_disposition = o->content_disposition,

@@ -15,16 +15,19 @@ src_ns_libns_a_SOURCES = \
 	src/ns/ns_file.c \
 	src/ns/ns_flat.c src/ns/ns_flat.h \
 	src/ns/ns_flush.c \
+	src/ns/ns_info.c \
 	src/ns/ns_lend.c \
 	src/ns/ns_ledger.c src/ns/ns_ledger.h \
 	src/ns/ns_link.c \
 	src/ns/ns_list.c src/ns/ns_list.h \
+	src/ns/ns_look.c \
 	src/ns/ns_lookup.c \
 	src/ns/ns_make.c \
 	src/ns/ns_maker.c \
 	src/ns/ns_merge.c \
 	src/ns/ns_meta.c src/ns/ns_meta.h \
 	src/ns/ns_meta_format.c \
+	src/ns/ns_meta_set.c \
 	src/ns/ns_name.c \
 	src/ns/ns_node.c \
 	src/ns/ns_plan.c src/ns/ns_plan.h \
@@ -52,4 +55,5 @@ src_ns_libns_a_SOURCES = \
 	src/ns/ns_walk_end.c \
 	src/ns/ns_walk_status.c \
 	src/ns/ns_write.c \
+	src/ns/ns_xattr.c \
 	src/ns/ns_xattr_format.c

@@ -216,6 +216,7 @@ void ns_free(struct ns *ns)
 	members_free(ns);
 	makers_free(ns);
 	recall_free(ns, NULL);
+	info_free(ns);
 	while (ns->volumes)
 		ns_volume_free(ns->volumes);
 	for (i = 0; i < CLASSES_MAX; i++)

@@ -190,6 +190,14 @@ void ns_readlink(struct ns_call *call); /* node -> text */
 void ns_symlink(struct ns_call *call);  /* node, name, name2: where to -> result */
 void ns_mknod(struct ns_call *call);    /* node, name, st.st_mode -> result; EPERM: no file */
 
+/* -- extended attributes: ns_xattr.c, ns_info.c -- */
+/* False: the namespace of that name is none of ours, and everything about it is EOPNOTSUPP. */
+bool ns_xattr_offered(const char *name);
+void ns_getxattr(struct ns_call *call);    /* node, name -> runs, one */
+void ns_listxattr(struct ns_call *call);   /* node -> runs, one: names, each with its NUL */
+void ns_setxattr(struct ns_call *call);    /* node, name, data, size, flags */
+void ns_removexattr(struct ns_call *call); /* node, name */
+
 /* -- removing and renaming: ns_remove.c, ns_rename.c -- */
 void ns_unlink(struct ns_call *call); /* node, name */
 void ns_rename(struct ns_call *call); /* node, name, parent2, name2, flags */

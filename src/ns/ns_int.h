@@ -169,7 +169,8 @@ struct ns {
 	uint64_t volume_id; /* of the last one */
 	char *classes[CLASSES_MAX];
 	struct mime *mime;
-	struct recall *recall; /* or NULL: nothing was forgotten yet */
+	struct recall *recall;  /* or NULL: nothing was forgotten yet */
+	struct info_ring *info; /* or NULL: nobody has asked */
 	struct absent absent[ABSENT_MAX];
 	unsigned absent_next;
 	LIST_HEAD(, content) contents; /* files that are written (ns_content.h) */
@@ -282,7 +283,8 @@ struct accepted {
 	char *path;
 	pid_t tid; /* who waits for it; 0: nobody */
 	struct s3_meta meta;
-	struct s3_header *patch; /* its values are owned */
+	char *content_type; /* owned, as are the values of `patch` */
+	struct s3_header *patch;
 	size_t patch_count;
 };
 /* A fresh one on `node`; fill in what is special, then accept(). */

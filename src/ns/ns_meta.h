@@ -35,6 +35,7 @@ struct walk;
 #define META_GID 4u
 #define META_MTIME 8u
 #define META_XATTRS 16u
+#define META_TYPE 32u
 
 struct xattr {
 	char *name; /* with its namespace: "user.x" */
@@ -60,6 +61,7 @@ struct node_meta {
 	struct timespec mtime;
 	struct xattrs xattrs; /* META_XATTRS; none: they were removed */
 	char *target;         /* of a symbolic link: where to; NULL: not known here */
+	char *content_type;   /* META_TYPE: not what the name stands for */
 };
 
 /* Does a node's meta say all there is in S3? */
@@ -108,7 +110,12 @@ void meta_clear(struct node_meta *m); /* frees what it owns; empty after it */
 struct node_meta *meta_get(struct node *n); /* made if need be */
 void meta_drop(struct node *n);
 void meta_lost(struct node *n); /* what was set, and S3 has refused */
-void meta_take(struct node *n, struct node_meta *m); /* takes what `m` owns, which is empty then */
+/* Takes over those of `bits` that `from` has. */
+void meta_take_bits(struct node_meta *to, const struct node_meta *from, unsigned bits);
+/* What S3 has of it, all in all; takes what `m` owns, which is empty then. */
+void meta_take(struct node *n, struct node_meta *m);
+/* The same, but what was set here and is not in S3 yet stays. */
+void meta_merge(struct node *n, struct node_meta *m);
 /* A new name: its mode and owner, where they are not what the mount gives all names. */
 void meta_made(struct node *n, const struct ns_call *c);
 /*
@@ -118,10 +125,13 @@ void meta_made(struct node *n, const struct ns_call *c);
 bool meta_copy(struct node *to, const struct node *from);
 void meta_apply(const struct node *n, struct stat *st);
 void meta_written(struct node *n); /* the bytes have changed */
+/* Without set-user-ID and set-group-ID: what a write, a truncation or a change of owner leaves. */
+mode_t meta_without_privileges(mode_t mode);
 /* node_move, of what S3 has copied: it has all that it had, as a version of its own. */
 void meta_move_node(struct node *n, struct node *parent, struct bytes name);
-/* The content type that an object of this name is given. */
+/* The content type of its object, as far as it is known, and the one that its name stands for. */
 const char *meta_type(const struct node *n);
+const char *meta_type_by_name(const struct node *n);
 /*
  * Is all that S3 has of it in what we know, so that it need not be asked for before it is sent
  * again? `self`: as the same object, which must not undo what others have set meanwhile.
@@ -129,10 +139,33 @@ const char *meta_type(const struct node *n);
 bool meta_is_known(const struct node *n, bool self);
 /* Its operation takes the attributes along: as metadata of a put, and in `patch` for a copy. */
 void meta_send(struct accepted *a);
-void meta_sent(struct node *n);   /* S3 has its attributes, and nothing else of it, or soon will */
+void meta_sent(struct node *n); /* S3 has its attributes, and nothing else of it, or soon will */
+
+/* ---- ns_meta_set.c --------------------------------------------------------------------------- */
+
 void meta_set(struct ns_call *c); /* what ns_setattr does beside the size */
+/* Sets what `m` has for c->node, in S3 too; then `then`, with c->errnum. */
+void meta_change(struct ns_call *c, const struct node_meta *m, void (*then)(struct ns_call *));
+/* True: parked until nothing is under way for c->node's object, and then `again`. */
+bool meta_busy(struct ns_call *c, void (*again)(struct ns_call *));
 void meta_save_file(
 	struct node *n, struct walk *w, struct ns_call *c, void (*then)(struct ns_call *));
+
+/* ---- ns_look.c ------------------------------------------------------------------------------- */
+
+/*
+ * Asks S3 for what is not known of `n`: true when the call was parked, to go on with `next`, once,
+ * with c->errnum and with c->step set.
+ */
+bool meta_look(struct ns_call *c, struct node *n, void (*next)(struct ns_call *));
+/* HeadObject's answer about a live node: 0, a positive errno; ESTALE: it is another file now. */
+int meta_looked(struct node *n, const struct s3_err *err, const struct s3_object *o);
+
+/* ---- ns_info.c: what S3 says of an object, as extended attributes ---------------------------- */
+
+void info_get(struct ns_call *c);           /* node, name */
+void info_set(struct ns_call *c, bool set); /* and data, size, flags; or removes it */
+void info_free(struct ns *ns);
 
 /* ---- ns_recall.c ----------------------------------------------------------------------------- */
 

@@ -172,7 +172,11 @@ bool meta_parse(const struct s3_object *o, const char *type, struct node_meta *m
 	m->size = bytes > META_BYTES_MAX ? META_BYTES_MAX : (uint16_t)bytes;
 	m->others = bytes || o->cache_control || o->content_disposition || o->content_encoding ||
 		    o->content_language || o->expires || o->redirect || o->encryption ||
-		    !o->content_type || strcmp(o->content_type, type) != 0;
+		    !o->content_type;
+	if (o->content_type && strcmp(o->content_type, type) != 0) {
+		m->content_type = mem_strdup(o->content_type);
+		m->has |= META_TYPE;
+	}
 	return link;
 }
 
@@ -223,5 +227,6 @@ void meta_clear(struct node_meta *m)
 {
 	xattrs_free(&m->xattrs);
 	free(m->target);
+	free(m->content_type);
 	*m = (struct node_meta){0};
 }

@@ -50,7 +50,8 @@ static size_t meta_bytes(const struct node_meta *m)
 	for (i = 0; i < m->xattrs.count; i++)
 		bytes += sizeof(m->xattrs.items[i]) + strlen(m->xattrs.items[i].name) +
 			 m->xattrs.items[i].len;
-	return bytes + (m->target ? strlen(m->target) : 0);
+	return bytes + (m->target ? strlen(m->target) : 0) +
+	       (m->content_type ? strlen(m->content_type) : 0);
 }
 
 static struct recalled *entry_new(const struct node *n)

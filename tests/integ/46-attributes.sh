@@ -163,6 +163,31 @@ os.close(fd)' "$MNT/temp"
 	assert_eq "" "$(meta_of other)" "of other in S3"
 }
 
+# Who writes to a file, truncates it, or gets it does not get its privileges: write(2), chown(2).
+test_privileges_go() {
+	local name got
+	fresh
+	remount "$BUCKET" metadata_ttl=600
+	for name in written truncated given kept; do
+		echo x >"$MNT/$name"
+		assert_exit 0 chmod 6755 "$MNT/$name"
+	done
+	assert_eq "6755" "$(stat -c %a "$MNT/kept")" "as it was set"
+	echo y >>"$MNT/written"
+	: >"$MNT/truncated"
+	chown 12 "$MNT/given"
+	chgrp 0 "$MNT/kept"
+	# The kernel is told by another thread than that which answers it.
+	for _ in $(seq 200); do
+		got=$(cd "$MNT" && stat -c %a written truncated given kept | paste -sd' ')
+		[ "$got" != "755 755 755 6755" ] || break
+	done
+	assert_eq "755 755 755 6755" "$got" "at once"
+	remount "$BUCKET"
+	assert_eq "755 755 755 6755" "$(cd "$MNT" && stat -c %a written truncated given kept |
+		paste -sd' ')" "afterwards"
+}
+
 # A copy in S3 has what its source has, whatever mode cp made it with: no metadata is added.
 test_modes_do_not_burden_copies() {
 	need s3d

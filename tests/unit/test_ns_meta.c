@@ -268,7 +268,10 @@ static void test_object(void **state)
 	/* What is no path is no link. */
 	o.size_bytes = 4096;
 	assert_false(meta_parse(&o, "text/plain", &m));
-	assert_true(m.others);
+	assert_false(m.others);
+	assert_true(m.has & META_TYPE);
+	assert_string_equal(m.content_type, META_LINK_TYPE);
+	meta_clear(&m);
 	o.size_bytes = 0;
 	assert_false(meta_parse(&o, META_LINK_TYPE, &m));
 	assert_false(m.others);
