@@ -77,6 +77,20 @@ struct bulk_op {
 	TAILQ_ENTRY(bulk_op) link;
 };
 
+/* A HeadObject, beside the order of operations on its key. Embedded and borrowed as bulk_op. */
+struct bulk_head {
+	/* Set by the caller, unchanged until done. */
+	struct bulk_target *target;
+	struct bytes key;
+	void (*done)(struct bulk_head *head, const struct s3_err *err, const struct s3_object *o);
+	/* The engine's own. */
+	bool waits, sent;
+	struct s3_retry retry;
+	struct bulk_launch launch;
+	struct loop_timer timer;
+	TAILQ_ENTRY(bulk_head) link;
+};
+
 struct bulk_config {
 	uint64_t copy_part_threshold_bytes; /* larger sources are copied in parts; 0: 256 MiB */
 	uint64_t copy_part_bytes;           /* size of such a part; 0: 128 MiB */
@@ -104,6 +118,9 @@ uint64_t bulk_target_copy_part_bytes(const struct bulk_target *target);
 void bulk_target_stats(const struct bulk_target *target, struct bulk_stats *stats);
 
 void bulk_submit(struct bulk_op *op);
+void bulk_head_submit(struct bulk_head *head);
+/* True: it was not on its way, and `done` will not run. */
+bool bulk_head_withdraw(struct bulk_head *head);
 /* Ends the hold of a BULK_READ or BULK_WRITE, granted or not. `done` does not run. */
 void bulk_release(struct bulk_op *op);
 /* True while an operation that writes `key` is queued, under way, or holds it. */

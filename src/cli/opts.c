@@ -183,6 +183,12 @@ static bool set_commit(struct opts *o, const char *v)
 	return o->ns.commit_close || !strcmp(v, "walk");
 }
 
+static bool set_stat(struct opts *o, const char *v)
+{
+	o->ns.stat_full = !strcmp(v, "full");
+	return o->ns.stat_full || !strcmp(v, "list");
+}
+
 static bool set_inflight(struct opts *o, const char *v)
 {
 	uint64_t n;
@@ -264,6 +270,10 @@ static const struct option_rule rules[] = {
 		"walk: cp -r and rm -r answer early and their last call\n"
 		"                         tells the truth (default); close: every call waits for "
 		"S3"},
+	{"stat=", set_stat,
+		"list: attributes as listings have them, and what was set\n"
+		"                         here (default); full: those that others keep, too, by a\n"
+		"                         request for each name"},
 	{"rename_limit=", set_rename_limit,
 		"objects up to which a directory is renamed in one go\n"
 		"                         (default: 10000); a larger one mv copies and removes"},

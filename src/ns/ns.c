@@ -33,6 +33,7 @@ struct ns *ns_new(struct loop *loop, struct bulk *bulk, const struct ns_config *
 	LIST_INIT(&ns->sources);
 	slab_pool_init(&ns->slabs, config->write_memory_bytes);
 	loop_add_hook(loop, room_hook, ns);
+	LIST_INIT(&ns->full_asks);
 	return ns;
 }
 
@@ -188,6 +189,7 @@ void ns_volume_free(struct ns_volume *v)
 
 	flats_free(ns, v);
 	recall_free(ns, v);
+	full_free(ns, v);
 	walks_leave_volume(ns, v);
 	drop_nodes(ns, v);
 	for (at = &ns->volumes; *at != v; at = &(*at)->next)
@@ -210,6 +212,7 @@ void ns_free(struct ns *ns)
 	size_t i;
 
 	ns->stale = NULL;
+	full_free(ns, NULL);
 	walks_free(ns);
 	file_handles_free(ns);
 	dir_handles_free(ns);

@@ -90,6 +90,7 @@ struct ns_config {
 	/* New names have the mode that was asked for, and the maker's owner and group: not when the
 	 * user has said what they are to be. */
 	bool maker_modes, maker_owners;
+	bool stat_full; /* -o stat=full: attributes by HeadObject */
 	double metadata_ttl_s;
 	bool read_only;
 	bool commit_close;           /* -o commit=close: every call strict */

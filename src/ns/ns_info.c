@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <sys/xattr.h>
 
-#include "ns/ns_int.h"
+#include "ns/ns_content.h"
 #include "util/clk.h"
 #include "util/mem.h"
 

@@ -61,10 +61,12 @@ struct dir {
 	uint64_t purged_seq;  /* the last time a tombstone was let go of, here or below */
 	struct ns_call_list waiters; /* for progress of the listing */
 	unsigned handles;
-	unsigned probes;     /* of a walk, for single names, since the last listing */
-	unsigned readers;    /* listings and probes under way: tombstones must stay */
-	unsigned pending;    /* accepted and not done, at any depth */
-	int failed_errnum;   /* first failure below since an fsync has reported one */
+	unsigned probes;   /* of a walk, for single names, since the last listing */
+	unsigned readers;  /* listings and probes under way: tombstones must stay */
+	unsigned pending;  /* accepted and not done, at any depth */
+	int failed_errnum; /* first failure below since an fsync has reported one */
+	/* ns_full.c: handed out up to there, looked at up to there, waited for (0: nothing) */
+	uint64_t read_ino, full_ino, full_wait_ino;
 	int list_errnum;     /* why the last listing ended early; 0: it did not */
 	pid_t snapshot_tgid; /* who listed it last: to him it stays as it was listed */
 	int64_t snapshot_ms;
@@ -169,7 +171,9 @@ struct ns {
 	uint64_t volume_id; /* of the last one */
 	char *classes[CLASSES_MAX];
 	struct mime *mime;
-	struct recall *recall;  /* or NULL: nothing was forgotten yet */
+	struct recall *recall; /* or NULL: nothing was forgotten yet */
+	LIST_HEAD(, full_ask) full_asks;
+	int64_t full_warned_ms;
 	struct info_ring *info; /* or NULL: nobody has asked */
 	struct absent absent[ABSENT_MAX];
 	unsigned absent_next;
@@ -203,6 +207,7 @@ struct node *tomb_busy_dir(const struct node *parent, struct bytes name);
 void node_forget_kids(
 	struct node *dir); /* drops what nobody holds; the listing is incomplete then */
 struct node *node_root_new(struct ns_volume *v);
+size_t dir_kids_after(const struct dir *d, uint64_t ino); /* the first one behind that number */
 /* Counts operations accepted on `n`, up through its parents. */
 void node_pend(struct node *n, int change);
 /* The node's (or `name`'s in it) key, without or with the final '/'. Appends to `out`. */

@@ -16,6 +16,8 @@ struct link_fetch {
 	size_t len;
 	char text[PATH_MAX];
 	int errnum;
+	void (*done)(void *ctx); /* nobody's call waits for it */
+	void *ctx;
 };
 
 static void fetch_free(struct link_fetch *f)
@@ -38,6 +40,8 @@ static void fetched(void *ctx, const struct s3_err *err, const struct s3_get_res
 		free(meta_get(n)->target);
 		n->meta->target = mem_dup(f->text, f->len);
 	}
+	if (f->done)
+		f->done(f->ctx);
 	if (TAILQ_EMPTY(&f->waiters))
 		fetch_free(f);
 	else
@@ -55,9 +59,8 @@ static void fetch_over(struct ns_call *c)
 	fetch_free(f);
 }
 
-static void fetch(struct ns_call *c)
+static struct link_fetch *fetch(struct node *n)
 {
-	struct node *n = c->node;
 	struct link_fetch *f = mem_zalloc(sizeof(*f));
 	struct buf key = BUF_INIT(0);
 	char text[64];
@@ -66,17 +69,29 @@ static void fetch(struct ns_call *c)
 	f->len = (size_t)n->size_bytes;
 	etag_copy(&f->etag, &n->etag);
 	TAILQ_INIT(&f->waiters);
-	c->work = f;
-	park(c, &f->waiters, fetch_over);
 	node_key(n, &key);
 	s3_get(n->volume->client, buf_bytes(&key), etag_text(&f->etag, text), 0, f->text, f->len, 0,
 		fetched, f);
 	buf_free(&key);
+	return f;
+}
+
+bool link_fetch_ahead(struct node *n, void (*done)(void *ctx), void *ctx)
+{
+	struct link_fetch *f;
+
+	if (!n->size_bytes || n->size_bytes >= PATH_MAX)
+		return false;
+	f = fetch(n);
+	f->done = done;
+	f->ctx = ctx;
+	return true;
 }
 
 void ns_readlink(struct ns_call *c)
 {
 	struct node *n = c->node;
+	struct link_fetch *f;
 	struct walk *w;
 
 	if (n->kind != NODE_FILE || !n->link) {
@@ -94,6 +109,8 @@ void ns_readlink(struct ns_call *c)
 	} else if (!n->size_bytes || n->size_bytes >= PATH_MAX) {
 		c->reply(c, n->size_bytes ? ENAMETOOLONG : EIO);
 	} else {
-		fetch(c);
+		f = fetch(n);
+		c->work = f;
+		park(c, &f->waiters, fetch_over);
 	}
 }

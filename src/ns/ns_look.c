@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "ns/ns_int.h"
+#include "ns/ns_content.h"
 #include "util/mem.h"
 
 struct look_ask {

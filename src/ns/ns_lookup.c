@@ -201,7 +201,7 @@ static int find_name(struct ns_call *c, struct node *parent, const char *name, s
 	*ret = NULL;
 	if (n && n->kind == NODE_TOMB)
 		return 0;
-	if (n && node_is_fresh(n, c)) {
+	if (n && node_is_fresh(n, c) && full_known(n)) {
 		*ret = n;
 		return 0;
 	}
@@ -291,7 +291,7 @@ void ns_getattr(struct ns_call *c)
 
 	/* A directory's own attributes come from the mount's options: S3 has none. An unlinked file
 	 * that is still open keeps what it had. */
-	if (n->kind == NODE_DIR || !n->live || c->file || node_is_fresh(n, c)) {
+	if (n->kind == NODE_DIR || !n->live || c->file || (node_is_fresh(n, c) && full_known(n))) {
 		getattr_answer(c);
 		return;
 	}

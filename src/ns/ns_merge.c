@@ -41,8 +41,14 @@ void merge_file(struct node *n, const struct s3_list_entry *e, int64_t checked_m
 		n->pages_good = false;
 	/* Others who change only its metadata make a new version of the same content; some answers
 	 * give its time in whole seconds. */
-	if (!etag_equal(&old, &n->etag) || (n->s3_time && n->mtime_ms / 1000 != e->mtime_ms / 1000))
+	if (!etag_equal(&old, &n->etag) ||
+		(n->s3_time && n->mtime_ms / 1000 != e->mtime_ms / 1000)) {
 		meta_drop(n);
+		full_again(n);
+	} else if (n->look == LOOK_FAILED) {
+		n->look = LOOK_NONE;
+		full_again(n);
+	}
 	etag_free(&old);
 	n->size_bytes = e->size_bytes;
 	n->mtime_ms = e->mtime_ms;
@@ -57,6 +63,11 @@ void merge_dir(struct node *n, int64_t checked_ms)
 {
 	if (!n->mtime_ms)
 		n->mtime_ms = n->volume->root->mtime_ms;
+	/* That others have changed its marker does not show here. */
+	if (n->volume->config.stat_full && n->parent && n->look != LOOK_SENT) {
+		n->look = LOOK_NONE;
+		full_again(n);
+	}
 	checked(n, checked_ms);
 }
 
@@ -136,6 +147,8 @@ struct node *merge_entry(struct node *dir, struct bytes component, const struct 
 		merge_file(n, e, said->asked_ms);
 	if (n && is_new)
 		recall_take(n);
+	if (n)
+		full_ahead(dir);
 	if (n)
 		n->unvisited = true;
 	buf_free(&name);

@@ -67,7 +67,9 @@ struct node_meta {
 /* Does a node's meta say all there is in S3? */
 enum look {
 	LOOK_NONE,
-	LOOK_DONE /* somebody has looked, or it was written here */
+	LOOK_SENT,   /* stat=full: it is being asked for */
+	LOOK_FAILED, /* stat=full: S3 does not say; not asked again before the next listing */
+	LOOK_DONE    /* somebody has looked, or it was written here */
 };
 
 /* ---- ns_meta_format.c: texts of headers; pure ------------------------------------------------ */
@@ -160,6 +162,21 @@ void meta_save_file(
 bool meta_look(struct ns_call *c, struct node *n, void (*next)(struct ns_call *));
 /* HeadObject's answer about a live node: 0, a positive errno; ESTALE: it is another file now. */
 int meta_looked(struct node *n, const struct s3_err *err, const struct s3_object *o);
+
+/* ---- ns_full.c: -o stat=full ----------------------------------------------------------------- */
+
+bool full_known(const struct node *n); /* it can be shown as it is */
+/* Asks for what its reader will come to next, within a bound. */
+void full_ahead(struct node *dir);
+void full_again(const struct node *n); /* what was known of it is not so any more */
+/* True: `n`, of `dir`, cannot be handed out yet; dir's waiters are woken when it can. */
+bool full_waits(struct node *dir, const struct node *n);
+void full_free(struct ns *ns, const struct ns_volume *v); /* of the volume, or NULL: all */
+
+/* ---- ns_link.c ------------------------------------------------------------------------------- */
+
+/* Fetches where the link points to; false: it cannot be, and `done` will not run. */
+bool link_fetch_ahead(struct node *n, void (*done)(void *ctx), void *ctx);
 
 /* ---- ns_info.c: what S3 says of an object, as extended attributes ---------------------------- */
 

@@ -158,6 +158,23 @@ static void kid_drop(struct dir *d, const struct node *n)
 	}
 }
 
+size_t dir_kids_after(const struct dir *d, uint64_t ino)
+{
+	size_t low = 0, high = d->kid_count;
+
+	while (low < high) {
+		size_t mid = (low + high) / 2, at = mid;
+
+		while (at < high && !d->kids[at])
+			at++;
+		if (at == high || d->kids[at]->ino > ino)
+			high = mid;
+		else
+			low = at + 1;
+	}
+	return low;
+}
+
 static void tomb_free(struct node *t)
 {
 	if (!t->live)

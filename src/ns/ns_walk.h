@@ -20,6 +20,7 @@ struct walk *walk_of(struct ns_volume *v, const struct ns_call *c);
 /* The same, of walks that are known already: no /proc. */
 struct walk *walk_known(const struct ns *ns, const struct ns_call *c);
 pid_t walk_tgid(const struct ns *ns, const struct ns_call *c);
+struct walk *walk_by_tgid(const struct ns *ns, pid_t tgid); /* recognised, not a run; or NULL */
 bool walk_is_copy(const struct walk *w);   /* false for NULL */
 bool walk_is_remove(const struct walk *w); /* false for NULL */
 bool walk_is_change(const struct walk *w); /* false for NULL */
