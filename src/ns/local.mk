@@ -17,6 +17,7 @@ src_ns_libns_a_SOURCES = \
 	src/ns/ns_flush.c \
 	src/ns/ns_full.c \
 	src/ns/ns_info.c \
+	src/ns/ns_keep.c \
 	src/ns/ns_lend.c \
 	src/ns/ns_ledger.c src/ns/ns_ledger.h \
 	src/ns/ns_link.c \

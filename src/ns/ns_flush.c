@@ -33,7 +33,10 @@ void file_stored(struct accepted *a)
 	if (a->op.mtime_ms)
 		n->mtime_ms = a->op.mtime_ms;
 	n->s3_time = false; /* a listing may say something else, by clock or by digits */
-	n->class_id = a->source ? a->source->class_id : 0;
+	n->class_id =
+		a->source ? a->source->class_id
+			  : class_id(a->ns,
+				    BYTES_STR(a->meta.storage_class ? a->meta.storage_class : ""));
 	n->archived = false;
 	n->checked_ms = clk_mono_ms();
 	node_touch(n);
@@ -175,6 +178,7 @@ static void store(struct ns_call *c, struct content *ct)
 	bool last = is_last(c, w), defers = walk_is_copy(w) || walk_is_run(w);
 	struct copied from;
 	bool copy = !ct->errnum && is_copy(ct, w, &from);
+	int r;
 
 	if (copy && (last || (defers && walk_defers(w, WALK_COPY)))) {
 		defer_copy(c, &from, w);
@@ -182,7 +186,11 @@ static void store(struct ns_call *c, struct content *ct)
 	}
 	/* A copy of a walk that no server can make, from one endpoint to another. */
 	if (!copy && !ct->errnum && defers && !last && is_small(ct) && walk_defers(w, WALK_PUT)) {
-		defer_put(c, ct, w);
+		r = keep_ready(c->node, c, flush_go);
+		if (r > 0)
+			c->reply(c, r);
+		else if (!r)
+			defer_put(c, ct, w);
 		return;
 	}
 	park(c, &ct->flushers, stored_go);

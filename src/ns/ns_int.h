@@ -288,9 +288,11 @@ struct accepted {
 	char *path;
 	pid_t tid; /* who waits for it; 0: nobody */
 	struct s3_meta meta;
-	char *content_type; /* owned, as are the values of `patch` */
-	struct s3_header *patch;
+	/* What `meta` points at: made by meta_send, freed by meta_unsend. */
+	char *content_type;
+	struct s3_header *patch, *user;
 	size_t patch_count;
+	struct s3_meta *kept;
 };
 /* A fresh one on `node`; fill in what is special, then accept(). */
 struct accepted *accepted_new(struct node *node, enum bulk_kind kind, const char *what);

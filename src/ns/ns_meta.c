@@ -26,6 +26,7 @@ void meta_drop(struct node *n)
 	n->look = LOOK_NONE;
 	if (!n->meta)
 		return;
+	keep_drop(n->meta);
 	meta_clear(n->meta);
 	free(n->meta);
 	n->meta = NULL;
@@ -35,7 +36,7 @@ void meta_take(struct node *n, struct node_meta *m)
 {
 	meta_drop(n);
 	n->look = LOOK_DONE;
-	if (m->has || m->others || m->tagged || m->target)
+	if (m->has || m->others || m->tagged || m->target || m->keep)
 		*meta_get(n) = *m;
 	*m = (struct node_meta){0};
 }
@@ -57,6 +58,16 @@ void meta_merge(struct node *n, struct node_meta *m)
 		old->target = NULL;
 	}
 	meta_take(n, m);
+}
+
+void meta_merge_known(struct node *n, struct node_meta *m)
+{
+	struct node_meta *to = meta_get(n);
+
+	meta_take_bits(to, m, ~(to->has | META_MTIME));
+	to->keep = m->keep;
+	m->keep = NULL;
+	meta_clear(m);
 }
 
 static mode_t type_of(const struct node *n)
@@ -155,12 +166,17 @@ static bool has_bits(const struct node_meta *m, const struct node_meta *like, un
 	       (!(bits & META_TYPE) || !strcmp(m->content_type, like->content_type));
 }
 
-/* Was anything set for the copy that its source does not have? */
+/*
+ * Was anything set for the copy that its source does not have? Of a file that was there before, and
+ * is written over, that is what it had.
+ */
 static bool is_own(const struct node *copy, const struct node *source)
 {
 	const struct node_meta *m = copy->meta;
-	unsigned set = m && m->unsaved ? m->has & ~m->made : 0;
+	unsigned set = m ? m->has & ~m->made : 0;
 
+	if (m && !m->unsaved)
+		set &= ~META_TYPE;
 	return set &&
 	       (source->look != LOOK_DONE || !source->meta || !has_bits(source->meta, m, set));
 }
@@ -168,16 +184,20 @@ static bool is_own(const struct node *copy, const struct node *source)
 bool meta_copy(struct node *to, const struct node *from)
 {
 	bool own = is_own(to, from);
-	struct node_meta *m = to->meta;
+	struct node_meta *m;
 
+	/* S3 copies the source's without being told: then they are what it has. */
+	if (!own)
+		meta_drop(to);
 	to->look = from->look;
 	to->link = from->link;
+	m = to->meta;
 	if (m) {
-		/* S3 copies the source's without being told: then they are what it has. */
-		if (!own)
-			m->has &= ~m->made;
+		if (!m->unsaved)
+			m->has &= ~META_TYPE;
 		m->made = 0;
 		m->unsaved = false;
+		keep_drop(m);
 	}
 	if (from->meta) {
 		m = meta_get(to);
@@ -217,14 +237,47 @@ bool meta_is_known(const struct node *source, bool self)
 	       (!self || (double)(clk_mono_ms() - source->checked_ms) <= ttl_ms);
 }
 
-void meta_sent(struct node *n)
+/* S3 has of it what was sent: our attributes, and what was kept; or soon will. */
+static void sent(struct node *n, const struct s3_meta *kept)
 {
+	bool others =
+		kept && (kept->user_count || kept->cache_control || kept->content_disposition ||
+				kept->content_encoding || kept->content_language || kept->expires ||
+				kept->redirect || kept->encryption);
+
 	n->look = LOOK_DONE;
-	if (!n->meta)
+	if (!n->meta && !kept)
 		return;
-	n->meta->unsaved = n->meta->others = n->meta->tagged = false;
-	n->meta->size = 0;
+	meta_get(n)->unsaved = false;
 	n->meta->made = 0;
+	n->meta->others = others;
+	n->meta->tagged = kept && kept->tagging;
+	if (!others)
+		n->meta->size = 0;
+}
+
+/* The headers of a new object: those of the old one, ours over them. */
+static void send_put(struct accepted *a)
+{
+	struct node *n = a->node;
+	const struct s3_meta *kept = a->kept = keep_take(n);
+	size_t i, count = 0;
+
+	if (kept)
+		a->meta = *kept;
+	a->user = mem_calloc(a->patch_count + (kept ? kept->user_count : 0), sizeof(*a->user));
+	for (i = 0; kept && i < kept->user_count; i++)
+		a->user[count++] = kept->user[i];
+	for (i = 0; i < a->patch_count; i++)
+		a->user[count++] = a->patch[i];
+	a->meta.user = a->user;
+	a->meta.user_count = count;
+	/* In an archive it could not be read any more. */
+	if (n->archived)
+		a->meta.storage_class = NULL;
+	else if (n->class_id)
+		a->meta.storage_class = n->volume->ns->classes[n->class_id];
+	sent(n, kept);
 }
 
 void meta_send(struct accepted *a)
@@ -233,11 +286,10 @@ void meta_send(struct accepted *a)
 	bool copy = a->op.kind == BULK_COPY;
 
 	a->patch = meta_headers(n->meta, type_of(n), copy, &a->patch_count);
-	a->meta.user = a->patch;
-	a->meta.user_count = a->patch_count;
 	a->content_type = mem_strdup(meta_type(n));
-	a->meta.content_type = a->content_type;
 	if (copy) {
+		a->meta.user = a->patch;
+		a->meta.user_count = a->patch_count;
 		a->op.patch = a->patch;
 		a->op.patch_count = a->patch_count;
 		if (n->meta && (n->meta->has & META_TYPE))
@@ -247,8 +299,17 @@ void meta_send(struct accepted *a)
 		if (n->meta)
 			n->meta->unsaved = false;
 	} else {
-		meta_sent(n);
+		send_put(a);
 	}
+	a->meta.content_type = a->content_type;
+}
+
+void meta_unsend(struct accepted *a)
+{
+	meta_headers_free(a->patch, a->patch_count);
+	s3_meta_free(a->kept);
+	free(a->user);
+	free(a->content_type);
 }
 
 mode_t meta_without_privileges(mode_t mode)

@@ -62,6 +62,7 @@ struct node_meta {
 	struct xattrs xattrs; /* META_XATTRS; none: they were removed */
 	char *target;         /* of a symbolic link: where to; NULL: not known here */
 	char *content_type;   /* META_TYPE: not what the name stands for */
+	struct keep *keep;    /* ns_keep.c: what an upload has to take along; or NULL */
 };
 
 /* Does a node's meta say all there is in S3? */
@@ -99,6 +100,8 @@ void xattrs_free(struct xattrs *x); /* empty after it */
  * is given here. True: it is a symbolic link.
  */
 bool meta_parse(const struct s3_object *o, const char *type, struct node_meta *m);
+/* One of the headers that meta_parse takes for attributes. */
+bool meta_is_ours(const struct s3_header *header);
 /*
  * The headers for what is set, with values that are owned (meta_headers_free). `type` is S_IFREG,
  * ... With `patch`, one with a NULL value stands for what was removed.
@@ -118,6 +121,8 @@ void meta_take_bits(struct node_meta *to, const struct node_meta *from, unsigned
 void meta_take(struct node *n, struct node_meta *m);
 /* The same, but what was set here and is not in S3 yet stays. */
 void meta_merge(struct node *n, struct node_meta *m);
+/* The same for a file that is being written: it keeps all that it has here. */
+void meta_merge_known(struct node *n, struct node_meta *m);
 /* A new name: its mode and owner, where they are not what the mount gives all names. */
 void meta_made(struct node *n, const struct ns_call *c);
 /*
@@ -141,7 +146,7 @@ const char *meta_type_by_name(const struct node *n);
 bool meta_is_known(const struct node *n, bool self);
 /* Its operation takes the attributes along: as metadata of a put, and in `patch` for a copy. */
 void meta_send(struct accepted *a);
-void meta_sent(struct node *n); /* S3 has its attributes, and nothing else of it, or soon will */
+void meta_unsend(struct accepted *a); /* frees what meta_send has made */
 
 /* ---- ns_meta_set.c --------------------------------------------------------------------------- */
 
@@ -162,6 +167,16 @@ void meta_save_file(
 bool meta_look(struct ns_call *c, struct node *n, void (*next)(struct ns_call *));
 /* HeadObject's answer about a live node: 0, a positive errno; ESTALE: it is another file now. */
 int meta_looked(struct node *n, const struct s3_err *err, const struct s3_object *o);
+
+/* ---- ns_keep.c: what an upload keeps of the object that it replaces -------------------------- */
+
+/*
+ * 0: it is known, and goes along (meta_send); -1: it is being asked for: the call, if there is one,
+ * is parked, and uploads are pumped when it is there; else a positive errno, once.
+ */
+int keep_ready(struct node *n, struct ns_call *c, void (*again)(struct ns_call *));
+struct s3_meta *keep_take(struct node *n); /* NULL: there is nothing; owned by the caller */
+void keep_drop(struct node_meta *m);
 
 /* ---- ns_full.c: -o stat=full ----------------------------------------------------------------- */
 

@@ -180,6 +180,16 @@ bool meta_parse(const struct s3_object *o, const char *type, struct node_meta *m
 	return link;
 }
 
+bool meta_is_ours(const struct s3_header *header)
+{
+	struct node_meta m = {0};
+	mode_t type;
+	bool ours = parse_one(&m, header->name, header->value, &type);
+
+	meta_clear(&m);
+	return ours;
+}
+
 static char *xattrs_text(const struct xattrs *x)
 {
 	struct buf text = BUF_INIT(XATTRS_BYTES_MAX);

@@ -70,6 +70,76 @@ test_cp_a_and_cp_r_keep_the_rest() {
 	grep -q '^meta.mtime ' got || fail "cp -a has kept no time: $(cat got)"
 }
 
+# A file that is changed in place, or written anew, keeps all that S3 has of it beside its bytes:
+# whether the mount has looked at it before (by name), or knows it by a listing only.
+test_written_files_keep_the_rest() {
+	local how
+	fresh
+	echo content >file
+	dd if=/dev/zero of=big bs=1M count=9 status=none
+	for how in append overwrite truncate open parts; do
+		rich "looked/$how" file >/dev/null
+		rich "listed/$how" file >/dev/null
+	done
+	rich looked/large big >/dev/null
+	remount_patient "$BUCKET"
+	for how in looked listed; do
+		[ $how = looked ] || ls -l "$MNT/$how" >/dev/null
+		echo more >>"$MNT/$how/append"
+		echo new >"$MNT/$how/overwrite"
+		assert_exit 0 truncate -s 0 "$MNT/$how/truncate"
+		assert_exit 0 python3 -c 'import sys
+with open(sys.argv[1], "r+") as f: f.write("changed")' "$MNT/$how/open"
+		assert_exit 0 dd if=big of="$MNT/$how/parts" bs=1M status=none
+		for name in append overwrite truncate open parts; do same_but "$how/$name"; done
+		assert_eq "content more" "$(s3 get "$BUCKET" $how/append | paste -sd' ')" append
+		assert_eq new "$(s3 get "$BUCKET" $how/overwrite)" overwrite
+		s3 get "$BUCKET" $how/parts | cmp - big || fail "the content of parts"
+	done
+	echo more >>"$MNT/looked/large"
+	same_but looked/large
+	# A new file in its place is a new file.
+	echo new >"$MNT/looked/temp"
+	mv "$MNT/looked/temp" "$MNT/looked/append"
+	assert_eq "ContentType application/octet-stream" "$(s3 show "$BUCKET" looked/append)" replaced
+}
+
+test_copies_over_files() {
+	fresh
+	echo new >"$MNT/source"
+	echo old >"$MNT/target"
+	chmod 600 "$MNT/target"
+	/usr/bin/python3 -c 'import os, sys; os.setxattr(sys.argv[1], "user.a", b"1")' "$MNT/target"
+	assert_exit 0 cp "$MNT/source" "$MNT/target"
+	assert_eq "600 new" "$(stat -c %a "$MNT/target") $(cat "$MNT/target")" "at once"
+	remount "$BUCKET"
+	assert_eq "600 new" "$(stat -c %a "$MNT/target") $(cat "$MNT/target")" "afterwards"
+	assert_exit 0 /usr/bin/python3 -c \
+		'import os, sys; assert os.getxattr(sys.argv[1], "user.a") == b"1"' "$MNT/target"
+	assert_eq 644 "$(stat -c %a "$MNT/source")" "the source"
+}
+
+# S3 refuses to say what there is: who may write but not read can write; any other failure is told.
+test_keeping_refused() {
+	need s3d
+	fresh
+	echo content >file
+	rich f file >/dev/null
+	rich g file >/dev/null
+	remount_patient "$BUCKET"
+	ls -l "$MNT" >/dev/null
+	fault '{"op":"HeadObject","key":"f","status":403,"code":"AccessDenied"}'
+	assert_exit 0 sh -c "echo new >'$MNT/f'"
+	faults_clear
+	assert_eq new "$(s3 get "$BUCKET" f)" "content of f"
+	fault '{"op":"GetObjectTagging","key":"g","status":403,"code":"AccessDenied"}'
+	assert_fails 'Permission denied' sh -c "echo new | tee '$MNT/g'"
+	faults_clear
+	assert_eq content "$(s3 get "$BUCKET" g)" "content of g"
+	assert_exit 0 sh -c "echo new >'$MNT/g'"
+	same_but g
+}
+
 type_of() { s3 show "$BUCKET" "$1" | sed -n 's/^ContentType //p'; }
 
 test_content_type_by_name() {
