@@ -143,8 +143,10 @@ test_while_open_and_in_copies() {
 	assert_exit 0 cp -a "$MNT/src" "$MNT/a"
 	assert_exit 0 cp -r "$MNT/src" "$MNT/r"
 	assert_exit 0 mv "$MNT/src" "$MNT/m"
-	assert_eq "2 2 2" "$(for d in a r m; do xattr get "$MNT/$d/f" user.b; done | paste -sd' ')" copies
-	assert_eq "3 3" "$(for d in a m; do xattr get "$MNT/$d" user.dir; done | paste -sd' ')" directories
+	assert_eq "2 2 2" "$(for d in a r m; do xattr get "$MNT/$d/f" user.b; done | paste -sd' ')" \
+		copies
+	assert_eq "3 3" "$(for d in a m; do xattr get "$MNT/$d" user.dir; done | paste -sd' ')" \
+		directories
 	remount "$BUCKET"
 	assert_eq "2 2 2" "$(for d in a r m; do xattr get "$MNT/$d/f" user.b; done | paste -sd' ')" \
 		"copies, after a new mount"
@@ -206,6 +208,8 @@ test_s3_names() {
 	fi
 }
 
+type_of() { s3 show "$BUCKET" "$1" | sed -n 's/^ContentType //p'; }
+
 test_content_type() {
 	fresh
 	echo content >file
@@ -222,15 +226,15 @@ test_content_type() {
 	assert_exit 0 chmod 600 "$MNT/copy.html" "$MNT/new.txt"
 	assert_exit 0 mv "$MNT/new.txt" "$MNT/moved.css"
 	assert_exit 0 touch -d '2001-01-01 UTC' "$MNT/moved.css"
-	assert_eq "text/x-other text/x-other" "$(s3 show "$BUCKET" copy.html | sed -n 's/^ContentType //p'
-		) $(s3 show "$BUCKET" moved.css | sed -n 's/^ContentType //p')" "of a copy, and renamed"
+	assert_eq text/x-other "$(type_of copy.html)" "of a copy"
+	assert_eq text/x-other "$(type_of moved.css)" "of a renamed file"
 	/usr/bin/python3 - "$MNT" <<-'P' || fail "of a file that is open"
 		import os, sys
 		fd = os.open(sys.argv[1] + "/open.txt", os.O_CREAT | os.O_WRONLY, 0o644)
 		os.setxattr(fd, "s3.content-type", b"text/x-open")
 		os.close(fd)
 	P
-	assert_eq text/x-open "$(s3 show "$BUCKET" open.txt | sed -n 's/^ContentType //p')" "set while open"
+	assert_eq text/x-open "$(type_of open.txt)" "set while open"
 	assert_fails EINVAL xattr set "$MNT/page" s3.content-type $'a\r\nx-amz-acl: public-read'
 	assert_fails EINVAL xattr set "$MNT/page" s3.content-type ''
 	assert_fails EEXIST xattr set "$MNT/page" s3.content-type text/plain create
@@ -273,13 +277,16 @@ test_tags() {
 
 # Several at once change one set: none is lost.
 test_tags_at_once() {
-	local i
+	local i pids=()
 	need s3d
 	start_s3d --latency-ms GetObjectTagging=20,PutObjectTagging=20
 	mount_fs "$BUCKET"
 	echo x >"$MNT/f"
-	for i in 1 2 3 4 5 6; do xattr set "$MNT/f" "s3.tag.t$i" $i & done
-	wait $(jobs -p | grep -vx -e "$S3D_PID" -e "$DAEMON_PID")
+	for i in 1 2 3 4 5 6; do
+		xattr set "$MNT/f" "s3.tag.t$i" $i &
+		pids+=($!)
+	done
+	wait "${pids[@]}"
 	assert_eq "t1 1,t2 2,t3 3,t4 4,t5 5,t6 6" "$(tags_of f)" "all of them"
 	fault '{"op":"PutObjectTagging","status":403,"code":"AccessDenied"}'
 	assert_fails EACCES xattr set "$MNT/f" s3.tag.t7 7

@@ -13,7 +13,8 @@ Environment: S3_ENDPOINT, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY.
 --meta adds what HeadObject says (content type and user metadata) as JSON; --files leaves directory
 markers (keys that end in a slash) out. `put` takes user metadata, type=CONTENT-TYPE, and any other
 parameter of PutObject as @Name=value; `show` prints what HeadObject and GetObjectTagging say, one
-"name value" a line, sorted; `tag` sets all tags. `puts` reads lines "ENCODED-KEY SIZE" from standard input.
+"name value" a line, sorted; `tag` sets all tags. `puts` reads lines "ENCODED-KEY SIZE" from
+standard input.
 `deny` sets a bucket policy that refuses ACTION (s3:PutObject, ...) on the keys. `uploads` prints
 multipart uploads that were neither completed nor aborted. `stat` asks the control URL of s3d.
 
