@@ -24,7 +24,6 @@ src_ns_libns_a_SOURCES = \
 	src/ns/ns_list.c src/ns/ns_list.h \
 	src/ns/ns_look.c \
 	src/ns/ns_lookup.c \
-	src/ns/ns_make.c \
 	src/ns/ns_maker.c \
 	src/ns/ns_merge.c \
 	src/ns/ns_meta.c src/ns/ns_meta.h \
@@ -48,6 +47,7 @@ src_ns_libns_a_SOURCES = \
 	src/ns/ns_source.c \
 	src/ns/ns_split.c \
 	src/ns/ns_status.c \
+	src/ns/ns_symlink.c \
 	src/ns/ns_truncate.c \
 	src/ns/ns_upload.c \
 	src/ns/ns_walk.c src/ns/ns_walk.h src/ns/ns_walk_int.h \

@@ -186,7 +186,7 @@ void ns_release(struct ns_file_handle *file);
 /* file at offset -> file2 at offset2, size bytes -> done_bytes; EXDEV: the kernel copies itself */
 void ns_copy(struct ns_call *call);
 
-/* -- symbolic links, and files by mknod(2): ns_link.c, ns_make.c -- */
+/* -- symbolic links, and files by mknod(2): ns_link.c, ns_symlink.c -- */
 void ns_readlink(struct ns_call *call); /* node -> text */
 void ns_symlink(struct ns_call *call);  /* node, name, name2: where to -> result */
 void ns_mknod(struct ns_call *call);    /* node, name, st.st_mode -> result; EPERM: no file */

@@ -181,13 +181,13 @@ void full_again(const struct node *n)
 		d->full_ino = n->ino - 1;
 }
 
-bool full_waits(struct node *dir, const struct node *n)
+bool full_waits(struct node *dir, struct node *n)
 {
 	struct dir *d = dir->u.dir;
 
 	if (full_known(n) || is_being_removed(dir))
 		return false;
-	full_again(n);
+	ask(n);
 	full_ahead(dir);
 	if (!d->full_wait_ino || n->ino < d->full_wait_ino)
 		d->full_wait_ino = n->ino;

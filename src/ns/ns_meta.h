@@ -185,7 +185,7 @@ bool full_known(const struct node *n); /* it can be shown as it is */
 void full_ahead(struct node *dir);
 void full_again(const struct node *n); /* what was known of it is not so any more */
 /* True: `n`, of `dir`, cannot be handed out yet; dir's waiters are woken when it can. */
-bool full_waits(struct node *dir, const struct node *n);
+bool full_waits(struct node *dir, struct node *n);
 void full_free(struct ns *ns, const struct ns_volume *v); /* of the volume, or NULL: all */
 
 /* ---- ns_link.c ------------------------------------------------------------------------------- */
@@ -205,7 +205,7 @@ void recall_keep(struct node *n); /* the node is about to be dropped; takes its 
 void recall_take(struct node *n); /* a listing has shown it; it has no meta */
 void recall_free(struct ns *ns, const struct ns_volume *v); /* of the volume, or NULL: all */
 
-/* ---- ns_make.c ------------------------------------------------------------------------------- */
+/* ---- ns_symlink.c ---------------------------------------------------------------------------- */
 
 /* Is all that S3 has of a link known, so that it can be put anew rather than copied? */
 bool link_is_known(const struct node *n);

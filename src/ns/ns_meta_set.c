@@ -117,8 +117,7 @@ static bool link_deferred(const struct ns_call *c)
 {
 	const struct walk *w = walk_known(c->node->volume->ns, c);
 
-	return link_is_known(c->node) &&
-	       (walk_is_copy(w) || walk_is_change(w) || walk_is_run(w)) &&
+	return link_is_known(c->node) && (walk_is_copy(w) || walk_is_change(w) || walk_is_run(w)) &&
 	       walk_defers(w, WALK_PUT);
 }
 
