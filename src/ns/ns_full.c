@@ -6,6 +6,7 @@
  */
 #include <stdlib.h>
 
+#include "ns/ns_content.h"
 #include "ns/ns_list.h"
 #include "util/clk.h"
 #include "util/log.h"

@@ -14,7 +14,7 @@ TESTS += $(ns_tests)
 
 ns_cppflags = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 ns_ldadd = src/ns/libns.a src/bulk/libbulk.a src/s3/libs3.a src/http/libhttp.a \
-	src/util/libutil.a $(CURL_LIBS) $(XML_LIBS) $(CRYPTO_LIBS) $(CMOCKA_LIBS)
+	src/util/libutil.a $(CURL_LIBS) $(XML_LIBS) $(CRYPTO_LIBS) $(CJSON_LIBS) $(CMOCKA_LIBS)
 
 tests_unit_test_bulk_order_SOURCES = tests/unit/test_bulk_order.c
 tests_unit_test_bulk_order_CPPFLAGS = $(ns_cppflags)
