@@ -65,6 +65,8 @@ struct bulk_target *bulk_target_new(struct bulk *b, struct s3_client *client, un
 	t->config = b->config;
 	t->client = client;
 	bulk_window_init(&t->window, inflight_max ? inflight_max : INFLIGHT_MAX_DEFAULT);
+	bulk_window_init(&t->heads_window, inflight_max ? inflight_max : INFLIGHT_MAX_DEFAULT);
+	TAILQ_INIT(&t->heads);
 	TAILQ_INIT(&t->ready);
 	TAILQ_INIT(&t->deletes);
 	t->deletes_timer.fire = deletes_late;
@@ -188,7 +190,7 @@ static void again(struct loop_timer *timer)
  * client without one would; and however many times it is refused, it is not given up before the
  * deadline.
  */
-static const struct s3_retry_policy policy = {
+const struct s3_retry_policy bulk_policy = {
 	.attempts_max = 10,
 	.throttled_max = 10000,
 	.deadline_ms = 15 * 60 * 1000,
@@ -200,7 +202,7 @@ static const struct s3_retry_policy policy = {
 bool bulk_try_again(struct bulk_op *op, const struct s3_err *err, int64_t *same_ms)
 {
 	struct bulk *b = op->target->bulk;
-	int64_t delay_ms = s3_retry_next(&op->retry, &policy, err, clk_mono_ms(), &b->rng);
+	int64_t delay_ms = s3_retry_next(&op->retry, &bulk_policy, err, clk_mono_ms(), &b->rng);
 
 	if (delay_ms < 0)
 		return false;
@@ -239,6 +241,11 @@ static void put_done(void *ctx, const struct s3_err *err, const struct s3_put_re
 	bulk_finish(op, err);
 }
 
+void put_send(struct bulk_op *op, const struct s3_meta *meta)
+{
+	s3_put(op->target->client, op->key, meta, &op->body, S3_NO_RETRY, put_done, op);
+}
+
 static void launch(struct bulk_op *op)
 {
 	if (op->kind == BULK_COPY && mp_copy_wanted(op)) {
@@ -249,12 +256,19 @@ static void launch(struct bulk_op *op)
 	if (op->kind == BULK_COPY)
 		copy_launch(op);
 	else
-		s3_put(op->target->client, op->key, op->meta, &op->body, S3_NO_RETRY, put_done, op);
+		put_send(op, op->meta);
+}
+
+/* 0: it waits for something else. */
+static int64_t sooner(int64_t a_ms, int64_t b_ms)
+{
+	return a_ms && (!b_ms || a_ms < b_ms) ? a_ms : b_ms;
 }
 
 void bulk_pump(struct bulk_target *t)
 {
 	struct bulk_op *op;
+	int64_t wait_ms;
 
 	/* A part of a copy that was refused its turn goes on with the next answer, not from here.
 	 */
@@ -266,7 +280,9 @@ void bulk_pump(struct bulk_target *t)
 	}
 	while (delete_launch(t))
 		;
+	heads_pump(t);
 	/* The timer only makes the loop come by again; the window knows what may be sent then. */
-	if (t->window.wait_ms && !t->pace_timer.slot)
-		loop_timer_set(t->bulk->loop, &t->pace_timer, t->window.wait_ms);
+	wait_ms = sooner(t->window.wait_ms, t->heads_window.wait_ms);
+	if (wait_ms && !t->pace_timer.slot)
+		loop_timer_set(t->bulk->loop, &t->pace_timer, wait_ms);
 }

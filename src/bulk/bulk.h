@@ -54,6 +54,11 @@ struct bulk_op {
 	 */
 	const struct s3_header *patch;
 	size_t patch_count;
+	const char *content_type; /* with `patch`: in place of the source's; NULL: that */
+	/* With `patch`: all the copy's metadata, the source's being known: spares that HEAD. */
+	const struct s3_meta *whole;
+	/* With `patch`: no source is no error, then an empty object with this is put. */
+	const struct s3_meta *or_empty;
 	struct s3_body body;                 /* BULK_PUT */
 	void (*granted)(struct bulk_op *op); /* BULK_READ, BULK_WRITE; may run inside bulk_submit */
 	void (*done)(struct bulk_op *op, const struct s3_err *err);
@@ -70,6 +75,20 @@ struct bulk_op {
 	struct loop_timer timer;
 	struct mp_copy *parts;
 	TAILQ_ENTRY(bulk_op) link;
+};
+
+/* A HeadObject, beside the order of operations on its key. Embedded and borrowed as bulk_op. */
+struct bulk_head {
+	/* Set by the caller, unchanged until done. */
+	struct bulk_target *target;
+	struct bytes key;
+	void (*done)(struct bulk_head *head, const struct s3_err *err, const struct s3_object *o);
+	/* The engine's own. */
+	bool waits, sent;
+	struct s3_retry retry;
+	struct bulk_launch launch;
+	struct loop_timer timer;
+	TAILQ_ENTRY(bulk_head) link;
 };
 
 struct bulk_config {
@@ -99,6 +118,9 @@ uint64_t bulk_target_copy_part_bytes(const struct bulk_target *target);
 void bulk_target_stats(const struct bulk_target *target, struct bulk_stats *stats);
 
 void bulk_submit(struct bulk_op *op);
+void bulk_head_submit(struct bulk_head *head);
+/* True: it was not on its way, and `done` will not run. */
+bool bulk_head_withdraw(struct bulk_head *head);
 /* Ends the hold of a BULK_READ or BULK_WRITE, granted or not. `done` does not run. */
 void bulk_release(struct bulk_op *op);
 /* True while an operation that writes `key` is queued, under way, or holds it. */

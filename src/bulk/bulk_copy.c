@@ -31,7 +31,9 @@ void copy_failed(struct bulk_op *op, const struct s3_err *err)
 
 void copy_launch(struct bulk_op *op)
 {
-	if (op->patch_count)
+	if (op->whole)
+		copy_send(op, op->whole);
+	else if (op->patch_count || op->content_type)
 		meta_copy_launch(op);
 	else
 		copy_send(op, NULL);

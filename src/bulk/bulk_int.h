@@ -32,8 +32,10 @@ struct bulk_target {
 	struct bulk_config config; /* of copies in parts */
 	struct s3_client *client;
 	struct bulk_window window;
-	struct bulk_list ready;   /* copies and puts whose turn it is */
-	struct bulk_list deletes; /* deletes whose turn it is, to be batched */
+	struct bulk_window heads_window;
+	TAILQ_HEAD(, bulk_head) heads; /* to be sent */
+	struct bulk_list ready;        /* copies and puts whose turn it is */
+	struct bulk_list deletes;      /* deletes whose turn it is, to be batched */
 	unsigned delete_count;
 	size_t delete_bytes;
 	bool deletes_due; /* send the last, unfilled batch too */
@@ -64,6 +66,10 @@ void bulk_landed(struct bulk_target *t, const struct bulk_launch *launch, unsign
 /* The same for an attempt of one write. */
 void bulk_landed_one(
 	struct bulk_target *t, const struct bulk_launch *launch, const struct s3_err *err);
+void put_send(struct bulk_op *op, const struct s3_meta *meta);
+extern const struct s3_retry_policy bulk_policy;
+/* bulk_head.c */
+void heads_pump(struct bulk_target *t);
 /* bulk_delete.c */
 bool delete_launch(struct bulk_target *t); /* sends one batch if there is one to send */
 void delete_queue(struct bulk_op *op);

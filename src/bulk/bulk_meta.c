@@ -19,9 +19,16 @@ static bool is_patched(const struct bulk_op *op, const char *name)
 	return false;
 }
 
+/* Only the name's own attributes change: the object stays what it was in every other respect. */
+static bool is_self_copy(const struct bulk_op *op)
+{
+	return op->source == op->target && bytes_equal(op->source_key, op->key);
+}
+
 struct s3_meta meta_patched(
 	const struct bulk_op *op, const struct s3_object *o, struct s3_header **headers)
 {
+	bool self = is_self_copy(op);
 	size_t count = 0, i;
 
 	*headers = mem_calloc(o->user_count + op->patch_count + 1, sizeof(**headers));
@@ -32,13 +39,18 @@ struct s3_meta meta_patched(
 		if (op->patch[i].value)
 			(*headers)[count++] = op->patch[i];
 	return (struct s3_meta){
-		.content_type = o->content_type,
-		.storage_class = op->storage_class,
+		.content_type = op->content_type ? op->content_type : o->content_type,
+		.storage_class = op->storage_class ? op->storage_class : o->storage_class,
 		.cache_control = o->cache_control,
 		.content_disposition = o->content_disposition,
 		.content_encoding = o->content_encoding,
 		.content_language = o->content_language,
 		.expires = o->expires,
+		/* Another object is encrypted as its bucket says, as with every CopyObject. */
+		.redirect = self ? o->redirect : NULL,
+		.encryption = self ? o->encryption : NULL,
+		.kms_key_id = self ? o->kms_key_id : NULL,
+		.bucket_key = self ? o->bucket_key : NULL,
 		.user = *headers,
 		.user_count = count,
 	};
@@ -54,6 +66,10 @@ static void headed(void *ctx, const struct s3_err *err, const struct s3_object *
 	struct s3_header *headers;
 	struct s3_meta meta;
 
+	if (err->cls == S3_NOT_FOUND && op->or_empty) {
+		put_send(op, op->or_empty);
+		return;
+	}
 	if (err->cls == S3_OK && op->source_etag.len && !bytes_equal(o->etag, op->source_etag))
 		err = &changed;
 	if (err->cls != S3_OK) {

@@ -1,8 +1,8 @@
 /*
  * A copy in parts: HeadObject (for the metadata, which CreateMultipartUpload does not take over),
- * CreateMultipartUpload, UploadPartCopy for each range pinned by ETag, CompleteMultipartUpload; on
- * any failure AbortMultipartUpload. One pure step function says what comes next; each part takes
- * its own place in the window. Core thread only.
+ * GetObjectTagging when there are tags, CreateMultipartUpload, UploadPartCopy for each range pinned
+ * by ETag, CompleteMultipartUpload; on any failure AbortMultipartUpload. One pure step function
+ * says what comes next; each part takes its own place in the window. Core thread only.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -13,6 +13,8 @@
 
 /* Parts of one object in flight; many large objects share the window with everything else. */
 #define PARTS_IN_FLIGHT 32
+/* Ten tags of 128 and 256 characters, all escaped. */
+#define TAGGING_BYTES_MAX ((size_t)64 << 10)
 
 struct mp_part {
 	struct bulk_op *op;
@@ -26,7 +28,8 @@ struct mp_copy {
 	uint64_t part_bytes;
 	unsigned part_count, next, in_flight, finished;
 	struct mp_part *parts;
-	struct s3_err err; /* the first final one */
+	struct s3_meta *meta; /* while its tags are asked for */
+	struct s3_err err;    /* the first final one */
 };
 
 bool mp_copy_wanted(const struct bulk_op *op)
@@ -45,6 +48,7 @@ static void mp_end(struct bulk_op *op, const struct s3_err *err)
 	op->parts = NULL;
 	free(m->upload_id);
 	free(m->parts);
+	s3_meta_free(m->meta);
 	free(m);
 	bulk_finish(op, &final);
 }
@@ -163,6 +167,24 @@ static void created(void *ctx, const struct s3_err *err, struct bytes upload_id)
 	step(op);
 }
 
+static void tags_in(
+	void *ctx, const struct s3_err *err, const struct s3_object_tag *tags, size_t count)
+{
+	struct bulk_op *op = ctx;
+	struct mp_copy *m = op->parts;
+	struct buf tagging = BUF_INIT(TAGGING_BYTES_MAX);
+
+	if (err->cls != S3_OK) {
+		m->err = *err;
+		step(op);
+		return;
+	}
+	s3_tagging_header(tags, count, &tagging);
+	if (count)
+		m->meta->tagging = buf_take(&tagging);
+	s3_mpu_create(op->target->client, op->key, m->meta, 0, created, op);
+}
+
 static void headed(void *ctx, const struct s3_err *err, const struct s3_object *object)
 {
 	struct bulk_op *op = ctx;
@@ -183,7 +205,12 @@ static void headed(void *ctx, const struct s3_err *err, const struct s3_object *
 		return;
 	}
 	meta = meta_patched(op, object, &headers);
-	s3_mpu_create(op->target->client, op->key, &meta, 0, created, op);
+	if (object->tag_count) {
+		op->parts->meta = s3_meta_dup(&meta);
+		s3_get_tags(op->source->client, op->source_key, 0, tags_in, op);
+	} else {
+		s3_mpu_create(op->target->client, op->key, &meta, 0, created, op);
+	}
 	free(headers);
 }
 

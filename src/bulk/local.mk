@@ -3,6 +3,7 @@ src_bulk_libbulk_a_SOURCES = \
 	src/bulk/bulk.c src/bulk/bulk.h src/bulk/bulk_int.h \
 	src/bulk/bulk_copy.c \
 	src/bulk/bulk_delete.c \
+	src/bulk/bulk_head.c \
 	src/bulk/bulk_meta.c \
 	src/bulk/bulk_mpcopy.c \
 	src/bulk/bulk_order.c \

@@ -129,6 +129,7 @@ static bool set_uid(struct opts *o, const char *v)
 	if (!parse_number(v, UINT32_MAX - 1, &n))
 		return false;
 	o->ns.uid = (uid_t)n;
+	o->ns.maker_owners = false;
 	return true;
 }
 
@@ -139,6 +140,7 @@ static bool set_gid(struct opts *o, const char *v)
 	if (!parse_number(v, UINT32_MAX - 1, &n))
 		return false;
 	o->ns.gid = (gid_t)n;
+	o->ns.maker_owners = false;
 	return true;
 }
 
@@ -148,6 +150,7 @@ static bool set_umask(struct opts *o, const char *v)
 
 	if (!parse_mode(v, &mask))
 		return false;
+	o->ns.maker_modes = false;
 	o->ns.file_mode = 0666 & ~mask;
 	o->ns.dir_mode = 0777 & ~mask;
 	return true;
@@ -155,11 +158,13 @@ static bool set_umask(struct opts *o, const char *v)
 
 static bool set_file_mode(struct opts *o, const char *v)
 {
+	o->ns.maker_modes = false;
 	return parse_mode(v, &o->ns.file_mode);
 }
 
 static bool set_dir_mode(struct opts *o, const char *v)
 {
+	o->ns.maker_modes = false;
 	return parse_mode(v, &o->ns.dir_mode);
 }
 
@@ -176,6 +181,12 @@ static bool set_commit(struct opts *o, const char *v)
 {
 	o->ns.commit_close = !strcmp(v, "close");
 	return o->ns.commit_close || !strcmp(v, "walk");
+}
+
+static bool set_stat(struct opts *o, const char *v)
+{
+	o->ns.stat_full = !strcmp(v, "full");
+	return o->ns.stat_full || !strcmp(v, "list");
 }
 
 static bool set_inflight(struct opts *o, const char *v)
@@ -259,6 +270,10 @@ static const struct option_rule rules[] = {
 		"walk: cp -r and rm -r answer early and their last call\n"
 		"                         tells the truth (default); close: every call waits for "
 		"S3"},
+	{"stat=", set_stat,
+		"list: attributes as listings have them, and what was set\n"
+		"                         here (default); full: those that others keep, too, by a\n"
+		"                         request for each name"},
 	{"rename_limit=", set_rename_limit,
 		"objects up to which a directory is renamed in one go\n"
 		"                         (default: 10000); a larger one mv copies and removes"},
@@ -480,6 +495,8 @@ bool opts_parse(struct opts *o, int argc, char **argv, char *why, size_t why_siz
 					   .gid = getegid(),
 					   .file_mode = 0644,
 					   .dir_mode = 0755,
+					   .maker_modes = true,
+					   .maker_owners = true,
 					   .metadata_ttl_s = 1,
 				   },
 		.mount_attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV};

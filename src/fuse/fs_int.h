@@ -14,7 +14,9 @@ enum fs_reply {
 	REPLY_OPEN,
 	REPLY_CREATE,
 	REPLY_OPENDIR,
+	REPLY_LINK,
 	REPLY_READ,
+	REPLY_XATTR,
 	REPLY_DIRENTS,
 	REPLY_WRITE
 };
@@ -51,9 +53,20 @@ struct fs {
 	struct notifier *notifier;
 	bool mounted;
 	unsigned signal_count;
+	uint64_t init_unique; /* the request whose answer sets the connection up; 0: it is out */
 };
 
 extern const struct fuse_lowlevel_ops fs_ops; /* fs_ops.c */
+
+/* fs_xattr.c */
+void fs_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size);
+void fs_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size);
+void fs_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *value, size_t size,
+	int flags);
+void fs_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name);
+
+/* fs_init.c: what libfuse cannot ask the kernel for; once the session is mounted. 0 or -errno. */
+int fs_init_more(struct fs *fs);
 
 /* fs_reply.c */
 struct node *fs_node(const struct fs *fs, fuse_ino_t ino);

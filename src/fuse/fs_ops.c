@@ -22,7 +22,7 @@ static void fs_init(void *userdata, struct fuse_conn_info *conn)
 	conn->max_write = 1 << 20;
 	conn->max_background = 128;
 	conn->congestion_threshold = 96;
-	conn->time_gran = 1000000;
+	conn->time_gran = 1; /* times are kept to the nanosecond (ns_meta.c) */
 }
 
 static void fs_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
@@ -96,8 +96,8 @@ static void fs_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t
 {
 	struct fs_req *r = fs_begin(req, parent, REPLY_ENTRY);
 
-	(void)mode; /* the mount's options say what modes are */
 	r->call.name = mem_strdup(name);
+	r->call.st.st_mode = mode;
 	fs_start(r, ns_mkdir);
 }
 
@@ -129,7 +129,7 @@ static void fs_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_
 	fs_start(r, ns_rename);
 }
 
-/* S3 has no such things; EPERM is what open(2) and link(2) call a filesystem without them. */
+/* S3 has no such thing; EPERM is what link(2) calls a filesystem without it. */
 static void fs_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t newparent, const char *newname)
 {
 	(void)ino;
@@ -140,19 +140,28 @@ static void fs_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t newparent, const 
 
 static void fs_symlink(fuse_req_t req, const char *link, fuse_ino_t parent, const char *name)
 {
-	(void)link;
-	(void)parent;
-	(void)name;
-	fuse_reply_err(req, EPERM);
+	struct fs_req *r = fs_begin(req, parent, REPLY_ENTRY);
+
+	r->call.name = mem_strdup(name);
+	r->call.name2 = mem_strdup(link);
+	fs_start(r, ns_symlink);
+}
+
+static void fs_readlink(fuse_req_t req, fuse_ino_t ino)
+{
+	struct fs_req *r = fs_begin(req, ino, REPLY_LINK);
+
+	fs_start(r, ns_readlink);
 }
 
 static void fs_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t rdev)
 {
-	(void)parent;
-	(void)name;
-	(void)mode;
+	struct fs_req *r = fs_begin(req, parent, REPLY_ENTRY);
+
 	(void)rdev;
-	fuse_reply_err(req, EPERM);
+	r->call.name = mem_strdup(name);
+	r->call.st.st_mode = mode;
+	fs_start(r, ns_mknod);
 }
 
 static void fs_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
@@ -169,7 +178,7 @@ static void fs_create(
 {
 	struct fs_req *r = fs_begin(req, parent, REPLY_CREATE);
 
-	(void)mode;
+	r->call.st.st_mode = mode;
 	r->fi = *fi;
 	r->call.flags = (unsigned)fi->flags;
 	r->call.name = mem_strdup(name);
@@ -330,6 +339,7 @@ const struct fuse_lowlevel_ops fs_ops = {
 	.forget_multi = fs_forget_multi,
 	.getattr = fs_getattr,
 	.setattr = fs_setattr,
+	.readlink = fs_readlink,
 	.mknod = fs_mknod,
 	.mkdir = fs_mkdir,
 	.unlink = fs_unlink,
@@ -349,6 +359,10 @@ const struct fuse_lowlevel_ops fs_ops = {
 	.readdirplus = fs_readdirplus,
 	.releasedir = fs_releasedir,
 	.fsyncdir = fs_fsyncdir,
+	.getxattr = fs_getxattr,
+	.listxattr = fs_listxattr,
+	.setxattr = fs_setxattr,
+	.removexattr = fs_removexattr,
 	.statfs = fs_statfs,
 	.fallocate = fs_fallocate,
 	.copy_file_range = fs_copy_file_range,

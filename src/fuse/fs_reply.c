@@ -46,6 +46,18 @@ static void reply_read(struct fs_req *r)
 	fuse_reply_iov(r->req, iov, (int)i);
 }
 
+static void reply_xattr(struct fs_req *r)
+{
+	struct bytes value = r->call.runs[0];
+
+	if (!r->call.size)
+		fuse_reply_xattr(r->req, value.len);
+	else if (value.len > r->call.size)
+		fuse_reply_err(r->req, ERANGE);
+	else
+		fuse_reply_buf(r->req, value.ptr, value.len);
+}
+
 /* A handle that the kernel could not be told of (the caller was killed) is let go of again. */
 static void reply_handle(struct fs_req *r, const struct fs *fs)
 {
@@ -97,6 +109,12 @@ static void reply_good(struct fs_req *r)
 	case REPLY_CREATE:
 	case REPLY_OPENDIR:
 		reply_handle(r, fs);
+		break;
+	case REPLY_LINK:
+		fuse_reply_readlink(r->req, c->text);
+		break;
+	case REPLY_XATTR:
+		reply_xattr(r);
 		break;
 	case REPLY_READ:
 		reply_read(r);

@@ -139,7 +139,7 @@ static bool session_begin(struct fs *fs, char *why, size_t why_size)
 	int fd = fuse_session_fd(fs->session);
 
 	fs->notifier = notifier_new(fs->session);
-	if (!fs->notifier || watch_signals(fs) < 0 ||
+	if (!fs->notifier || fs_init_more(fs) < 0 || watch_signals(fs) < 0 ||
 		fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) < 0 ||
 		loop_set_source(fs->loop, poll_requests, fs, fd) < 0) {
 		snprintf(why, why_size, "cannot start the session: %m");

@@ -15,13 +15,20 @@ src_ns_libns_a_SOURCES = \
 	src/ns/ns_file.c \
 	src/ns/ns_flat.c src/ns/ns_flat.h \
 	src/ns/ns_flush.c \
+	src/ns/ns_full.c \
+	src/ns/ns_info.c \
+	src/ns/ns_keep.c \
 	src/ns/ns_lend.c \
 	src/ns/ns_ledger.c src/ns/ns_ledger.h \
+	src/ns/ns_link.c \
 	src/ns/ns_list.c src/ns/ns_list.h \
+	src/ns/ns_look.c \
 	src/ns/ns_lookup.c \
 	src/ns/ns_maker.c \
 	src/ns/ns_merge.c \
-	src/ns/ns_meta.c \
+	src/ns/ns_meta.c src/ns/ns_meta.h \
+	src/ns/ns_meta_format.c \
+	src/ns/ns_meta_set.c \
 	src/ns/ns_name.c \
 	src/ns/ns_node.c \
 	src/ns/ns_plan.c src/ns/ns_plan.h \
@@ -30,6 +37,7 @@ src_ns_libns_a_SOURCES = \
 	src/ns/ns_procstat.c \
 	src/ns/ns_ranges.c src/ns/ns_ranges.h \
 	src/ns/ns_read.c \
+	src/ns/ns_recall.c \
 	src/ns/ns_remove.c \
 	src/ns/ns_rename.c \
 	src/ns/ns_rename_dir.c \
@@ -39,6 +47,7 @@ src_ns_libns_a_SOURCES = \
 	src/ns/ns_source.c \
 	src/ns/ns_split.c \
 	src/ns/ns_status.c \
+	src/ns/ns_symlink.c \
 	src/ns/ns_truncate.c \
 	src/ns/ns_upload.c \
 	src/ns/ns_walk.c src/ns/ns_walk.h src/ns/ns_walk_int.h \
@@ -47,4 +56,6 @@ src_ns_libns_a_SOURCES = \
 	src/ns/ns_walk_dirs.c \
 	src/ns/ns_walk_end.c \
 	src/ns/ns_walk_status.c \
-	src/ns/ns_write.c
+	src/ns/ns_write.c \
+	src/ns/ns_xattr.c \
+	src/ns/ns_xattr_format.c

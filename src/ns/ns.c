@@ -6,6 +6,7 @@
 #include "ns/ns_content.h"
 #include "util/clk.h"
 #include "util/mem.h"
+#include "util/mime.h"
 
 static void room_hook(void *ctx)
 {
@@ -22,6 +23,7 @@ struct ns *ns_new(struct loop *loop, struct bulk *bulk, const struct ns_config *
 	ns->bulk = bulk;
 	ns->config = *config;
 	ns->config.spool_dir = mem_strdup(config->spool_dir);
+	ns->mime = mime_new();
 	LIST_INIT(&ns->file_handles);
 	TAILQ_INIT(&ns->readers);
 	LIST_INIT(&ns->dir_handles);
@@ -31,6 +33,7 @@ struct ns *ns_new(struct loop *loop, struct bulk *bulk, const struct ns_config *
 	LIST_INIT(&ns->sources);
 	slab_pool_init(&ns->slabs, config->write_memory_bytes);
 	loop_add_hook(loop, room_hook, ns);
+	LIST_INIT(&ns->full_asks);
 	return ns;
 }
 
@@ -185,6 +188,8 @@ void ns_volume_free(struct ns_volume *v)
 	struct ns_volume **at;
 
 	flats_free(ns, v);
+	recall_free(ns, v);
+	full_free(ns, v);
 	walks_leave_volume(ns, v);
 	drop_nodes(ns, v);
 	for (at = &ns->volumes; *at != v; at = &(*at)->next)
@@ -207,11 +212,14 @@ void ns_free(struct ns *ns)
 	size_t i;
 
 	ns->stale = NULL;
+	full_free(ns, NULL);
 	walks_free(ns);
 	file_handles_free(ns);
 	dir_handles_free(ns);
 	members_free(ns);
 	makers_free(ns);
+	recall_free(ns, NULL);
+	info_free(ns);
 	while (ns->volumes)
 		ns_volume_free(ns->volumes);
 	for (i = 0; i < CLASSES_MAX; i++)
@@ -220,6 +228,7 @@ void ns_free(struct ns *ns)
 		free(ns->absent[i].name);
 	loop_del_hook(ns->loop, room_hook, ns);
 	free((char *)ns->config.spool_dir);
+	mime_free(ns->mime);
 	free(ns->table);
 	free(ns);
 }

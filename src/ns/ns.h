@@ -60,7 +60,7 @@ struct ns_call {
 	size_t size;
 	const char *data; /* write: borrowed until the reply */
 	unsigned flags;   /* open flags, rename flags, NS_SET_* */
-	struct stat st;   /* setattr */
+	struct stat st;   /* setattr; st_mode: what makes a name */
 	/* The answer, valid in `reply` when its errnum is 0. */
 	struct ns_attr attr;
 	struct node *result;
@@ -68,6 +68,7 @@ struct ns_call {
 	size_t run_count;
 	size_t done_bytes; /* write, copy */
 	bool keep_cache;
+	const char *text; /* readlink: borrowed during reply */
 	void (*reply)(struct ns_call *call, int errnum);
 	/* The name space's own. */
 	void (*resume)(struct ns_call *call);
@@ -86,6 +87,10 @@ struct ns_config {
 	uid_t uid;
 	gid_t gid;
 	mode_t file_mode, dir_mode; /* permission bits */
+	/* New names have the mode that was asked for, and the maker's owner and group: not when the
+	 * user has said what they are to be. */
+	bool maker_modes, maker_owners;
+	bool stat_full; /* -o stat=full: attributes by HeadObject */
 	double metadata_ttl_s;
 	bool read_only;
 	bool commit_close;           /* -o commit=close: every call strict */
@@ -180,6 +185,19 @@ void ns_fsync(struct ns_call *call); /* node, file */
 void ns_release(struct ns_file_handle *file);
 /* file at offset -> file2 at offset2, size bytes -> done_bytes; EXDEV: the kernel copies itself */
 void ns_copy(struct ns_call *call);
+
+/* -- symbolic links, and files by mknod(2): ns_link.c, ns_symlink.c -- */
+void ns_readlink(struct ns_call *call); /* node -> text */
+void ns_symlink(struct ns_call *call);  /* node, name, name2: where to -> result */
+void ns_mknod(struct ns_call *call);    /* node, name, st.st_mode -> result; EPERM: no file */
+
+/* -- extended attributes: ns_xattr.c, ns_info.c -- */
+/* False: the namespace of that name is none of ours, and everything about it is EOPNOTSUPP. */
+bool ns_xattr_offered(const char *name);
+void ns_getxattr(struct ns_call *call);    /* node, name -> runs, one */
+void ns_listxattr(struct ns_call *call);   /* node -> runs, one: names, each with its NUL */
+void ns_setxattr(struct ns_call *call);    /* node, name, data, size, flags */
+void ns_removexattr(struct ns_call *call); /* node, name */
 
 /* -- removing and renaming: ns_remove.c, ns_rename.c -- */
 void ns_unlink(struct ns_call *call); /* node, name */

@@ -57,7 +57,7 @@ static void accepted_free(struct accepted *a)
 	if (a->release)
 		a->release(a);
 	free(a->extra);
-	meta_headers_free(a->patch, a->patch_count);
+	meta_unsend(a);
 	node_unref(a->node);
 	if (a->source)
 		node_unref(a->source);

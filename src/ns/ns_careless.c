@@ -106,6 +106,7 @@ bool careless_create(struct ns_call *c, struct node *n)
 		return false;
 	a = accepted_new(n, BULK_PUT, "upload");
 	a->op.meta = &a->meta;
+	meta_send(a);
 	a->settle = stored_settled;
 	a->after = content_attempted;
 	n->u.content->flushing = true;

@@ -185,6 +185,7 @@ struct upload {
 	size_t key_len;
 	char *id; /* NULL: not there yet */
 	bool creating, aborting;
+	bool asked; /* CreateMultipartUpload is sent: before it, others may be (upload_begin) */
 	struct upload_part **parts;
 	unsigned count, cap;
 	unsigned sending, copying; /* parts under way */
@@ -196,6 +197,8 @@ struct upload {
 };
 
 struct upload *upload_new(struct content *ct);
+/* Asks S3 for it, or for what it has to take along: called again when that is there. */
+void upload_begin(struct upload *u);
 /* Plans up to `to` and sends what there is to send. False: it would take too many parts. */
 bool upload_plan(struct upload *u, uint64_t to, bool at_end);
 void upload_pump(struct upload *u);

@@ -131,6 +131,9 @@ static void first_settled(struct accepted *a, const struct s3_err *err)
 	if (err->cls == S3_OK && a->op.size_bytes <= COPY_REPLY_MAX) {
 		n->size_bytes = a->op.size_bytes;
 		file_stored(a);
+		/* What was set for it is still to be sent: at its close. */
+		if (meta_copy(n, a->source))
+			n->meta->unsaved = true;
 		ct->dirty = ct->created = ct->late = false;
 		content_is_own(ct);
 		handles_follow(n);

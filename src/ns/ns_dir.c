@@ -83,24 +83,6 @@ void ns_releasedir(struct ns_dir_handle *h)
 	free(h);
 }
 
-/* The first kid behind that inode number. */
-static size_t kids_after(const struct dir *d, uint64_t ino)
-{
-	size_t low = 0, high = d->kid_count;
-
-	while (low < high) {
-		size_t mid = (low + high) / 2, at = mid;
-
-		while (at < high && !d->kids[at])
-			at++;
-		if (at == high || d->kids[at]->ino > ino)
-			high = mid;
-		else
-			low = at + 1;
-	}
-	return low;
-}
-
 static bool fill_dots(struct ns_call *c, ns_fill_fn *fill)
 {
 	struct node *n = c->node, *up = n->parent ? n->parent : n;
@@ -122,6 +104,7 @@ static bool fill_dots(struct ns_call *c, ns_fill_fn *fill)
 struct readdir_work {
 	ns_fill_fn *fill;
 	bool plus;
+	bool waits; /* the next name has to be looked at first */
 };
 
 /* It was handed out, to a walk or (NULL) to somebody else. */
@@ -135,15 +118,16 @@ static void note_filled(struct ns_dir_handle *h, const struct walk *w, const str
 
 /* Hands out what is there; false when the buffer was full before the end, or at a name that
  * walk_shows has to see first, which is in *asks then. */
-static bool fill_kids(struct ns_call *c, const struct walk *w, const struct readdir_work *r,
+static bool fill_kids(struct ns_call *c, const struct walk *w, struct readdir_work *r,
 	size_t *count, struct node **asks)
 {
 	struct dir *d = c->node->u.dir;
-	size_t i = kids_after(d, c->offset <= COOKIE_DOTDOT ? 0 : c->offset - 2);
+	size_t i = dir_kids_after(d, c->offset <= COOKIE_DOTDOT ? 0 : c->offset - 2);
 	const struct node *last = NULL;
 	bool full = false;
 
 	*asks = NULL;
+	r->waits = false;
 	for (; i < d->kid_count; i++) {
 		struct node *n = d->kids[i];
 		struct ns_attr attr;
@@ -151,6 +135,9 @@ static bool fill_kids(struct ns_call *c, const struct walk *w, const struct read
 		if (!n)
 			continue;
 		if ((d->lister || d->flat) && n->ino > d->stream_ino)
+			break;
+		r->waits = full_waits(c->node, n);
+		if (r->waits)
 			break;
 		node_attr(n, c, &attr);
 		if (walk_asks_about(w, c, n))
@@ -167,8 +154,12 @@ static bool fill_kids(struct ns_call *c, const struct walk *w, const struct read
 			last = n;
 		(*count)++;
 	}
-	if (last)
+	if (last) {
 		note_filled(c->dir, w, last);
+		if (d->read_ino < last->ino)
+			d->read_ino = last->ino;
+		full_ahead(c->node);
+	}
 	return !full;
 }
 
@@ -230,7 +221,7 @@ static void readdir_go(struct ns_call *c)
 		readdir_end(c, 0);
 		return;
 	}
-	if (d->lister || d->flat) {
+	if (d->lister || d->flat || r->waits) {
 		park(c, &d->waiters, readdir_go);
 		return;
 	}
@@ -292,11 +283,19 @@ static void marker_settled(struct accepted *a, const struct s3_err *err)
 void dir_put_marker(
 	struct node *dir, struct walk *w, struct ns_call *c, void (*then)(struct ns_call *))
 {
-	struct accepted *a = accepted_new(dir, BULK_PUT, "making the directory");
+	bool is_new = dir->unsent || dir->u.dir->marker == MARKER_NO ||
+		      (meta_is_known(dir, true) && !(dir->meta && dir->meta->tagged));
+	struct accepted *a = accepted_new(dir, is_new ? BULK_PUT : BULK_COPY,
+		is_new ? "making the directory" : "change of attributes");
 
-	a->meta.content_type = "application/x-directory";
 	a->op.meta = &a->meta;
+	if (!is_new) {
+		/* A marker that may be there keeps what it has, content included. */
+		accepted_source(a, dir, &dir->etag);
+		a->op.or_empty = &a->meta;
+	}
 	meta_send(a);
+	a->op.whole = NULL;
 	a->settle = marker_settled;
 	accept_op(a, w, c, then);
 }
@@ -312,6 +311,7 @@ static struct node *dir_make(struct ns_call *c)
 	n->u.dir->listed_ms = n->checked_ms;
 	n->u.dir->snapshot_tgid = walk_tgid(c->node->volume->ns, c);
 	n->u.dir->snapshot_ms = n->checked_ms;
+	meta_made(n, c);
 	node_touch(n);
 	return n;
 }

@@ -128,6 +128,7 @@ void ns_create(struct ns_call *c)
 	n->mtime_ms = clk_wall_ms();
 	n->checked_ms = clk_mono_ms();
 	n->pages_good = true;
+	meta_made(n, c);
 	node_touch(n);
 	ct = content_get(n);
 	ct->own = false;

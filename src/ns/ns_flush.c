@@ -32,7 +32,11 @@ void file_stored(struct accepted *a)
 	etag_set(&n->etag, BYTES_STR(a->op.etag));
 	if (a->op.mtime_ms)
 		n->mtime_ms = a->op.mtime_ms;
-	n->class_id = a->source ? a->source->class_id : 0;
+	n->s3_time = false; /* a listing may say something else, by clock or by digits */
+	n->class_id =
+		a->source ? a->source->class_id
+			  : class_id(a->ns,
+				    BYTES_STR(a->meta.storage_class ? a->meta.storage_class : ""));
 	n->archived = false;
 	n->checked_ms = clk_mono_ms();
 	node_touch(n);
@@ -41,16 +45,9 @@ void file_stored(struct accepted *a)
 
 void file_copy_meta(struct accepted *a)
 {
-	struct node *n = a->node;
-
 	/* Without attributes of its own it keeps all that the source has. */
-	if (n->meta && n->meta->unsaved && n->meta->has) {
+	if (meta_copy(a->node, a->source))
 		meta_send(a);
-		a->op.patch = a->patch;
-		a->op.patch_count = a->patch_count;
-	} else {
-		meta_copy(n, a->source);
-	}
 }
 
 /* ---- the last call of a walk ---- */
@@ -181,6 +178,7 @@ static void store(struct ns_call *c, struct content *ct)
 	bool last = is_last(c, w), defers = walk_is_copy(w) || walk_is_run(w);
 	struct copied from;
 	bool copy = !ct->errnum && is_copy(ct, w, &from);
+	int r;
 
 	if (copy && (last || (defers && walk_defers(w, WALK_COPY)))) {
 		defer_copy(c, &from, w);
@@ -188,7 +186,11 @@ static void store(struct ns_call *c, struct content *ct)
 	}
 	/* A copy of a walk that no server can make, from one endpoint to another. */
 	if (!copy && !ct->errnum && defers && !last && is_small(ct) && walk_defers(w, WALK_PUT)) {
-		defer_put(c, ct, w);
+		r = keep_ready(c->node, c, flush_go);
+		if (r > 0)
+			c->reply(c, r);
+		else if (!r)
+			defer_put(c, ct, w);
 		return;
 	}
 	park(c, &ct->flushers, stored_go);

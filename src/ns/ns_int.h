@@ -10,6 +10,7 @@
 
 #include "ns/ns.h"
 #include "ns/ns_ledger.h"
+#include "ns/ns_meta.h"
 #include "ns/ns_proc.h"
 #include "ns/ns_slab.h"
 #include "ns/ns_walk.h"
@@ -40,21 +41,6 @@ bool etag_equal(const struct etag *a, const struct etag *b);
 enum node_kind { NODE_FILE, NODE_DIR, NODE_TOMB };
 enum marker { MARKER_UNKNOWN, MARKER_NO, MARKER_YES };
 
-#define META_MODE 1u
-#define META_UID 2u
-#define META_GID 4u
-#define META_MTIME 8u
-
-/* Attributes that were set, and not by S3: see ns_meta.c. */
-struct node_meta {
-	unsigned has; /* META_* */
-	bool unsaved; /* S3 does not have them yet */
-	mode_t mode;
-	uid_t uid;
-	gid_t gid;
-	struct timespec mtime;
-};
-
 struct lister;
 struct flat;
 struct content;
@@ -75,10 +61,12 @@ struct dir {
 	uint64_t purged_seq;  /* the last time a tombstone was let go of, here or below */
 	struct ns_call_list waiters; /* for progress of the listing */
 	unsigned handles;
-	unsigned probes;     /* of a walk, for single names, since the last listing */
-	unsigned readers;    /* listings and probes under way: tombstones must stay */
-	unsigned pending;    /* accepted and not done, at any depth */
-	int failed_errnum;   /* first failure below since an fsync has reported one */
+	unsigned probes;   /* of a walk, for single names, since the last listing */
+	unsigned readers;  /* listings and probes under way: tombstones must stay */
+	unsigned pending;  /* accepted and not done, at any depth */
+	int failed_errnum; /* first failure below since an fsync has reported one */
+	/* ns_full.c: handed out up to there, looked at up to there, waited for (0: nothing) */
+	uint64_t read_ino, full_ino, full_wait_ino;
 	int list_errnum;     /* why the last listing ended early; 0: it did not */
 	pid_t snapshot_tgid; /* who listed it last: to him it stays as it was listed */
 	int64_t snapshot_ms;
@@ -117,7 +105,9 @@ struct node {
 	uint8_t kind;
 	bool live; /* in the table */
 	bool archived;
-	bool standard;    /* storage class STANDARD: nothing to carry over */
+	bool link;        /* NODE_FILE: a symbolic link; its content is where it points to */
+	bool s3_time;     /* mtime_ms is what S3 says */
+	uint8_t look;     /* enum look */
 	bool unsent;      /* NODE_DIR: made by a mkdir that S3 has not seen (ns_dir.c) */
 	bool leaving;     /* NODE_DIR: its rmdir is held, and needs no marker */
 	bool unvisited;   /* listed, and not looked up since */
@@ -180,6 +170,11 @@ struct ns {
 	struct ns_volume *volumes;
 	uint64_t volume_id; /* of the last one */
 	char *classes[CLASSES_MAX];
+	struct mime *mime;
+	struct recall *recall; /* or NULL: nothing was forgotten yet */
+	LIST_HEAD(, full_ask) full_asks;
+	int64_t full_warned_ms;
+	struct info_ring *info; /* or NULL: nobody has asked */
 	struct absent absent[ABSENT_MAX];
 	unsigned absent_next;
 	LIST_HEAD(, content) contents; /* files that are written (ns_content.h) */
@@ -212,6 +207,7 @@ struct node *tomb_busy_dir(const struct node *parent, struct bytes name);
 void node_forget_kids(
 	struct node *dir); /* drops what nobody holds; the listing is incomplete then */
 struct node *node_root_new(struct ns_volume *v);
+size_t dir_kids_after(const struct dir *d, uint64_t ino); /* the first one behind that number */
 /* Counts operations accepted on `n`, up through its parents. */
 void node_pend(struct node *n, int change);
 /* The node's (or `name`'s in it) key, without or with the final '/'. Appends to `out`. */
@@ -259,6 +255,7 @@ struct probe {
 	struct etag etag;
 	uint8_t class_id;
 	struct node_meta meta, dir_meta;
+	bool is_link, has_marker;
 	size_t dir_key_len;
 	struct ns_call_list waiters;
 };
@@ -291,8 +288,11 @@ struct accepted {
 	char *path;
 	pid_t tid; /* who waits for it; 0: nobody */
 	struct s3_meta meta;
-	struct s3_header *patch; /* owned */
+	/* What `meta` points at: made by meta_send, freed by meta_unsend. */
+	char *content_type;
+	struct s3_header *patch, *user;
 	size_t patch_count;
+	struct s3_meta *kept;
 };
 /* A fresh one on `node`; fill in what is special, then accept(). */
 struct accepted *accepted_new(struct node *node, enum bulk_kind kind, const char *what);
@@ -314,22 +314,6 @@ bool accept_full(struct ns_call *c, void (*resume)(struct ns_call *));
 bool volume_copies_from(const struct ns_volume *to, const struct ns_volume *from);
 /* ns.c: the last node of a volume that was left has gone */
 void volume_release(struct ns_volume *v);
-
-/* ns_meta.c */
-void meta_drop(struct node *n);
-void meta_lost(struct node *n);                           /* what was set, and S3 has refused */
-void meta_copy(struct node *to, const struct node *from); /* a copy has what its source has */
-struct node_meta meta_parse(const struct s3_header *user, size_t count);
-struct node_meta *meta_get(struct node *n);
-void meta_apply(const struct node *n, struct stat *st);
-struct s3_header *meta_headers(const struct node *n, size_t *count);
-void meta_headers_free(struct s3_header *h, size_t count);
-void meta_written(struct node *n);
-/* Its operation takes the attributes along: as metadata of a put, and in `patch` for a copy. */
-void meta_send(struct accepted *a);
-void meta_set(struct ns_call *c); /* what ns_setattr does beside the size */
-void meta_save_file(
-	struct node *n, struct walk *w, struct ns_call *c, void (*then)(struct ns_call *));
 
 /* ns_remove.c */
 /* The name is not there: replies ENOENT, at a remove's last argument when the rest is done. */

@@ -47,7 +47,7 @@ void node_attr(const struct node *n, const struct ns_call *c, struct ns_attr *at
 	if (n->kind == NODE_DIR) {
 		st->st_mode = S_IFDIR | cf->dir_mode;
 	} else {
-		st->st_mode = S_IFREG | cf->file_mode;
+		st->st_mode = n->link ? S_IFLNK | 0777 : S_IFREG | cf->file_mode;
 		st->st_size = (off_t)n->size_bytes;
 		st->st_blocks = (blkcnt_t)((n->size_bytes + 511) / 512);
 	}
@@ -201,7 +201,7 @@ static int find_name(struct ns_call *c, struct node *parent, const char *name, s
 	*ret = NULL;
 	if (n && n->kind == NODE_TOMB)
 		return 0;
-	if (n && node_is_fresh(n, c)) {
+	if (n && node_is_fresh(n, c) && full_known(n)) {
 		*ret = n;
 		return 0;
 	}
@@ -274,9 +274,11 @@ static void getattr_answer(struct ns_call *c)
 static void getattr_probed(struct ns_call *c)
 {
 	int errnum = probe_take(c);
+	const struct node *n = c->node;
 
-	if (!errnum && !c->node->live)
-		errnum = ENOENT;
+	/* With ESTALE the kernel looks the name up again: it has become something else. */
+	if (!errnum && !n->live)
+		errnum = node_live(n->parent, BYTES(n->name, n->name_len)) ? ESTALE : ENOENT;
 	if (errnum)
 		c->reply(c, errnum);
 	else
@@ -289,7 +291,7 @@ void ns_getattr(struct ns_call *c)
 
 	/* A directory's own attributes come from the mount's options: S3 has none. An unlinked file
 	 * that is still open keeps what it had. */
-	if (n->kind == NODE_DIR || !n->live || c->file || node_is_fresh(n, c)) {
+	if (n->kind == NODE_DIR || !n->live || c->file || (node_is_fresh(n, c) && full_known(n))) {
 		getattr_answer(c);
 		return;
 	}

@@ -37,13 +37,22 @@ void merge_file(struct node *n, const struct s3_list_entry *e, int64_t checked_m
 
 	n->etag = (struct etag){0};
 	etag_set(&n->etag, e->etag);
-	if (!etag_equal(&old, &n->etag)) {
+	if (!etag_equal(&old, &n->etag))
 		n->pages_good = false;
+	/* Others who change only its metadata make a new version of the same content; some answers
+	 * give its time in whole seconds. */
+	if (!etag_equal(&old, &n->etag) ||
+		(n->s3_time && n->mtime_ms / 1000 != e->mtime_ms / 1000)) {
 		meta_drop(n);
+		full_again(n);
+	} else if (n->look == LOOK_FAILED) {
+		n->look = LOOK_NONE;
+		full_again(n);
 	}
 	etag_free(&old);
 	n->size_bytes = e->size_bytes;
 	n->mtime_ms = e->mtime_ms;
+	n->s3_time = true;
 	n->class_id = class_id(n->volume->ns, e->storage_class);
 	n->archived = e->archived;
 	checked(n, checked_ms);
@@ -54,6 +63,11 @@ void merge_dir(struct node *n, int64_t checked_ms)
 {
 	if (!n->mtime_ms)
 		n->mtime_ms = n->volume->root->mtime_ms;
+	/* That others have changed its marker does not show here. */
+	if (n->volume->config.stat_full && n->parent && n->look != LOOK_SENT) {
+		n->look = LOOK_NONE;
+		full_again(n);
+	}
 	checked(n, checked_ms);
 }
 
@@ -83,6 +97,7 @@ static void move_aside(
 	if (n) {
 		n->size_bytes = file->size_bytes;
 		n->mtime_ms = file->mtime_ms;
+		n->s3_time = file->s3_time;
 		n->class_id = file->class_id;
 		n->archived = file->archived;
 		n->checked_ms = file->checked_ms;
@@ -91,11 +106,19 @@ static void move_aside(
 	buf_free(&name);
 }
 
+static bool has_etag(const struct node *n, struct bytes etag)
+{
+	char text[64];
+
+	return bytes_equal(etag_text(&n->etag, text), etag);
+}
+
 struct node *merge_entry(struct node *dir, struct bytes component, const struct s3_list_entry *e,
 	const struct said *said)
 {
 	struct buf name = BUF_INIT(8192);
 	struct node *n;
+	bool is_new;
 
 	name_encode(component, false, &name);
 	n = node_live(dir, buf_bytes(&name));
@@ -105,6 +128,11 @@ struct node *merge_entry(struct node *dir, struct bytes component, const struct 
 		buf_cut(&name, 0);
 		name_encode(component, true, &name);
 	}
+	/* Another version of what was a link may be anything. */
+	if (n && n->kind == NODE_FILE && n->link && !e->is_prefix &&
+		!ours_is_newer(n, said->start_seq) && !has_etag(n, e->etag))
+		node_remove(n);
+	is_new = !node_live(dir, buf_bytes(&name));
 	if (said->careful && dir->u.dir->purged_seq >= said->start_seq &&
 		!node_find(dir, buf_bytes(&name))) {
 		dir_doubtful(dir);
@@ -117,6 +145,10 @@ struct node *merge_entry(struct node *dir, struct bytes component, const struct 
 		merge_dir(n, said->asked_ms);
 	else if (n)
 		merge_file(n, e, said->asked_ms);
+	if (n && is_new)
+		recall_take(n);
+	if (n)
+		full_ahead(dir);
 	if (n)
 		n->unvisited = true;
 	buf_free(&name);

@@ -1,18 +1,18 @@
 /*
- * Mode, owner and modification time that somebody has set: kept with the object as the user
- * metadata that s3fs uses (x-amz-meta-mode, -uid, -gid, -mtime), sent along with the next upload or
- * copy of the file, or by a copy onto itself; with a directory's marker. A listing does not carry
- * them: a name shows them when it was set here, or when it was asked for by itself (ns_probe.c).
+ * Mode, owner, modification time and extended attributes that somebody has set: kept with the
+ * object as user metadata, sent along with the next upload or copy of the file, or by a copy onto
+ * itself; with a directory's marker. A listing does not carry them: a name shows them when it was
+ * set here, or when it was asked for by itself (ns_probe.c).
  */
+#include "ns/ns_meta.h"
+
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "ns/ns_content.h"
 #include "util/clk.h"
 #include "util/mem.h"
-
-#define HEADERS_MAX 4
+#include "util/mime.h"
 
 struct node_meta *meta_get(struct node *n)
 {
@@ -23,65 +23,194 @@ struct node_meta *meta_get(struct node *n)
 
 void meta_drop(struct node *n)
 {
+	n->look = LOOK_NONE;
+	if (!n->meta)
+		return;
+	keep_drop(n->meta);
+	meta_clear(n->meta);
 	free(n->meta);
 	n->meta = NULL;
 }
 
-void meta_copy(struct node *to, const struct node *from)
+void meta_take(struct node *n, struct node_meta *m)
 {
-	if (!from->meta || to->meta)
-		return;
-	*meta_get(to) = *from->meta;
-	to->meta->unsaved = false;
+	meta_drop(n);
+	n->look = LOOK_DONE;
+	if (m->has || m->others || m->tagged || m->target || m->keep)
+		*meta_get(n) = *m;
+	*m = (struct node_meta){0};
 }
 
-static bool number(const char *text, unsigned long long *out)
+void meta_merge(struct node *n, struct node_meta *m)
 {
-	char *end;
+	struct node_meta *old = n->meta;
 
-	if (*text < '0' || *text > '9')
-		return false;
-	errno = 0;
-	*out = strtoull(text, &end, 10);
-	return !errno && (!*end || *end == '.');
+	if (old && (old->unsaved || old->made)) {
+		meta_take_bits(old, m, ~old->has);
+		old->others = m->others;
+		old->tagged = m->tagged;
+		old->size = m->size;
+		meta_clear(m);
+		return;
+	}
+	if (old && old->target) {
+		m->target = old->target;
+		old->target = NULL;
+	}
+	meta_take(n, m);
 }
 
-static void parse_one(struct node_meta *m, const char *name, const char *value)
+void meta_merge_known(struct node *n, struct node_meta *m)
 {
-	unsigned long long n;
-	const char *dot = strchr(value, '.');
+	struct node_meta *to = meta_get(n);
 
-	if (!number(value, &n))
+	meta_take_bits(to, m, ~(to->has | META_MTIME));
+	to->keep = m->keep;
+	m->keep = NULL;
+	meta_clear(m);
+}
+
+static mode_t type_of(const struct node *n)
+{
+	return n->kind == NODE_DIR ? S_IFDIR : n->link ? S_IFLNK : S_IFREG;
+}
+
+const char *meta_type_by_name(const struct node *n)
+{
+	if (n->kind == NODE_DIR)
+		return "application/x-directory";
+	return n->link ? META_LINK_TYPE : mime_type(n->volume->ns->mime, n->name);
+}
+
+const char *meta_type(const struct node *n)
+{
+	return n->meta && n->meta->content_type ? n->meta->content_type : meta_type_by_name(n);
+}
+
+/* Its object has this type, whatever its name stands for. */
+static void keep_type(struct node *n, const char *type)
+{
+	if (!strcmp(type, meta_type(n)))
 		return;
-	if (!strcmp(name, "mode")) {
-		m->mode = (mode_t)n & 07777;
-		m->has |= META_MODE;
-	} else if (!strcmp(name, "uid") && n < UINT32_MAX) {
-		m->uid = (uid_t)n;
-		m->has |= META_UID;
-	} else if (!strcmp(name, "gid") && n < UINT32_MAX) {
-		m->gid = (gid_t)n;
-		m->has |= META_GID;
-	} else if (!strcmp(name, "mtime")) {
-		char digits[10] = "000000000";
-		size_t i;
+	free(meta_get(n)->content_type);
+	n->meta->content_type = mem_strdup(type);
+	n->meta->has |= META_TYPE;
+}
 
-		for (i = 0; dot && i < 9 && dot[1 + i] >= '0' && dot[1 + i] <= '9'; i++)
-			digits[i] = dot[1 + i];
-		m->mtime =
-			(struct timespec){.tv_sec = (time_t)n, .tv_nsec = strtol(digits, NULL, 10)};
-		m->has |= META_MTIME;
+void meta_take_bits(struct node_meta *to, const struct node_meta *from, unsigned bits)
+{
+	bits &= from->has;
+	to->has |= bits;
+	if (bits & META_MODE)
+		to->mode = from->mode;
+	if (bits & META_UID)
+		to->uid = from->uid;
+	if (bits & META_GID)
+		to->gid = from->gid;
+	if (bits & META_MTIME)
+		to->mtime = from->mtime;
+	if (bits & META_XATTRS)
+		xattrs_copy(&to->xattrs, &from->xattrs);
+	if (bits & META_TYPE) {
+		free(to->content_type);
+		to->content_type = mem_strdup(from->content_type);
 	}
 }
 
-struct node_meta meta_parse(const struct s3_header *user, size_t count)
+static void make_id(struct node_meta *m, uint32_t id, uint32_t usual, uint32_t *to, unsigned bit)
 {
-	struct node_meta m = {0};
-	size_t i;
+	if (id == usual)
+		return;
+	*to = id;
+	m->has |= bit;
+}
 
-	for (i = 0; i < count; i++)
-		parse_one(&m, user[i].name, user[i].value);
-	return m;
+void meta_made(struct node *n, const struct ns_call *c)
+{
+	const struct ns_config *cf = &n->volume->config;
+	mode_t mode = c->st.st_mode & 07777;
+	struct node_meta m = {0};
+	gid_t gid = c->gid;
+	struct ns_attr up;
+
+	node_attr(n->parent, c, &up);
+	/* inode(7): what is made in such a directory is of its group. */
+	if (up.st.st_mode & S_ISGID) {
+		gid = up.st.st_gid;
+		mode |= n->kind == NODE_DIR ? S_ISGID : 0;
+	}
+	if (cf->maker_modes && !n->link &&
+		mode != (n->kind == NODE_DIR ? cf->dir_mode : cf->file_mode)) {
+		m.mode = mode;
+		m.has |= META_MODE;
+	}
+	if (cf->maker_owners) {
+		make_id(&m, c->uid, cf->uid, &m.uid, META_UID);
+		make_id(&m, gid, cf->gid, &m.gid, META_GID);
+	}
+	if (!m.has)
+		return;
+	meta_take_bits(meta_get(n), &m, m.has);
+	n->meta->made = m.has;
+}
+
+/* Has `m` those bits of `like`, and with the same values? */
+static bool has_bits(const struct node_meta *m, const struct node_meta *like, unsigned bits)
+{
+	return (bits & ~m->has) == 0 && (!(bits & META_MODE) || m->mode == like->mode) &&
+	       (!(bits & META_UID) || m->uid == like->uid) &&
+	       (!(bits & META_GID) || m->gid == like->gid) &&
+	       (!(bits & META_MTIME) || (m->mtime.tv_sec == like->mtime.tv_sec &&
+						m->mtime.tv_nsec == like->mtime.tv_nsec)) &&
+	       (!(bits & META_XATTRS) || xattrs_equal(&m->xattrs, &like->xattrs)) &&
+	       (!(bits & META_TYPE) || !strcmp(m->content_type, like->content_type));
+}
+
+/*
+ * Was anything set for the copy that its source does not have? Of a file that was there before, and
+ * is written over, that is what it had.
+ */
+static bool is_own(const struct node *copy, const struct node *source)
+{
+	const struct node_meta *m = copy->meta;
+	unsigned set = m ? m->has & ~m->made : 0;
+
+	if (m && !m->unsaved)
+		set &= ~META_TYPE;
+	return set &&
+	       (source->look != LOOK_DONE || !source->meta || !has_bits(source->meta, m, set));
+}
+
+bool meta_copy(struct node *to, const struct node *from)
+{
+	bool own = is_own(to, from);
+	struct node_meta *m;
+
+	/* S3 copies the source's without being told: then they are what it has. */
+	if (!own)
+		meta_drop(to);
+	to->look = from->look;
+	to->link = from->link;
+	m = to->meta;
+	if (m) {
+		if (!m->unsaved)
+			m->has &= ~META_TYPE;
+		m->made = 0;
+		m->unsaved = false;
+		keep_drop(m);
+	}
+	if (from->meta) {
+		m = meta_get(to);
+		meta_take_bits(m, from->meta, ~m->has);
+		m->others = from->meta->others;
+		m->tagged = from->meta->tagged;
+		m->size = from->meta->size;
+		free(m->target);
+		m->target = mem_strdup(from->meta->target);
+	}
+	if (from->look == LOOK_DONE && !(m && (m->has & META_TYPE)))
+		keep_type(to, meta_type(from));
+	return own;
 }
 
 void meta_apply(const struct node *n, struct stat *st)
@@ -90,7 +219,7 @@ void meta_apply(const struct node *n, struct stat *st)
 
 	if (!m)
 		return;
-	if (m->has & META_MODE)
+	if ((m->has & META_MODE) && !n->link)
 		st->st_mode = (st->st_mode & S_IFMT) | m->mode;
 	if (m->has & META_UID)
 		st->st_uid = m->uid;
@@ -100,222 +229,130 @@ void meta_apply(const struct node *n, struct stat *st)
 		st->st_atim = st->st_mtim = st->st_ctim = m->mtime;
 }
 
-/* The headers for what is set; owned by the caller, as are their values (meta_headers_free). */
-struct s3_header *meta_headers(const struct node *n, size_t *count)
+bool meta_is_known(const struct node *source, bool self)
 {
-	const struct node_meta *m = n->meta;
-	struct s3_header *h = mem_calloc(HEADERS_MAX, sizeof(*h));
-	unsigned type = n->kind == NODE_DIR ? S_IFDIR : S_IFREG;
+	double ttl_ms = source->volume->config.metadata_ttl_s * 1000;
 
-	*count = 0;
-	if (!m)
-		return h;
-	if (m->has & META_MODE)
-		h[(*count)++] = (struct s3_header){"mode", mem_printf("%u", type | m->mode)};
-	if (m->has & META_UID)
-		h[(*count)++] = (struct s3_header){"uid", mem_printf("%u", m->uid)};
-	if (m->has & META_GID)
-		h[(*count)++] = (struct s3_header){"gid", mem_printf("%u", m->gid)};
-	if (m->has & META_MTIME)
-		h[(*count)++] = (struct s3_header){"mtime",
-			mem_printf("%lld.%09ld", (long long)m->mtime.tv_sec, m->mtime.tv_nsec)};
-	return h;
+	return source->look == LOOK_DONE && !(source->meta && source->meta->others) &&
+	       (!self || (double)(clk_mono_ms() - source->checked_ms) <= ttl_ms);
 }
 
-void meta_headers_free(struct s3_header *h, size_t count)
+/* S3 has of it what was sent: our attributes, and what was kept; or soon will. */
+static void sent(struct node *n, const struct s3_meta *kept)
 {
-	size_t i;
+	bool others =
+		kept && (kept->user_count || kept->cache_control || kept->content_disposition ||
+				kept->content_encoding || kept->content_language || kept->expires ||
+				kept->redirect || kept->encryption);
 
-	for (i = 0; h && i < count; i++)
-		free((char *)h[i].value);
-	free(h);
+	n->look = LOOK_DONE;
+	if (!n->meta && !kept)
+		return;
+	meta_get(n)->unsaved = false;
+	n->meta->made = 0;
+	n->meta->others = others;
+	n->meta->tagged = kept && kept->tagging;
+	if (!others)
+		n->meta->size = 0;
+}
+
+/* The headers of a new object: those of the old one, ours over them. */
+static void send_put(struct accepted *a)
+{
+	struct node *n = a->node;
+	const struct s3_meta *kept = a->kept = keep_take(n);
+	size_t i, count = 0;
+
+	if (kept)
+		a->meta = *kept;
+	a->user = mem_calloc(a->patch_count + (kept ? kept->user_count : 0), sizeof(*a->user));
+	for (i = 0; kept && i < kept->user_count; i++)
+		a->user[count++] = kept->user[i];
+	for (i = 0; i < a->patch_count; i++)
+		a->user[count++] = a->patch[i];
+	a->meta.user = a->user;
+	a->meta.user_count = count;
+	/* In an archive it could not be read any more. */
+	if (n->archived)
+		a->meta.storage_class = NULL;
+	else if (n->class_id)
+		a->meta.storage_class = n->volume->ns->classes[n->class_id];
+	sent(n, kept);
 }
 
 void meta_send(struct accepted *a)
 {
-	a->patch = meta_headers(a->node, &a->patch_count);
-	a->meta.user = a->patch;
-	a->meta.user_count = a->patch_count;
-	if (a->node->meta)
-		a->node->meta->unsaved = false;
+	struct node *n = a->node;
+	bool copy = a->op.kind == BULK_COPY;
+
+	a->patch = meta_headers(n->meta, type_of(n), copy, &a->patch_count);
+	a->content_type = mem_strdup(meta_type(n));
+	if (copy) {
+		a->meta.user = a->patch;
+		a->meta.user_count = a->patch_count;
+		a->op.patch = a->patch;
+		a->op.patch_count = a->patch_count;
+		if (n->meta && (n->meta->has & META_TYPE))
+			a->op.content_type = a->content_type;
+		if (meta_is_known(a->source, a->source == n))
+			a->op.whole = &a->meta;
+		if (n->meta)
+			n->meta->unsaved = false;
+	} else {
+		send_put(a);
+	}
+	a->meta.content_type = a->content_type;
+}
+
+void meta_unsend(struct accepted *a)
+{
+	meta_headers_free(a->patch, a->patch_count);
+	s3_meta_free(a->kept);
+	free(a->user);
+	free(a->content_type);
+}
+
+mode_t meta_without_privileges(mode_t mode)
+{
+	/* Without group execution the bit is about locks, and no privilege: chown(2). */
+	return mode & ~(mode_t)(S_ISUID | (mode & S_IXGRP ? S_ISGID : 0));
 }
 
 /* The bytes have changed: so has the time, and it is S3's again. */
 void meta_written(struct node *n)
 {
-	if (n->meta)
-		n->meta->has &= ~(unsigned)META_MTIME;
-}
-
-/* ---- setattr ---- */
-
-static unsigned wanted(const struct ns_call *c, struct node_meta *m)
-{
-	struct stat now;
-	struct ns_attr attr;
-	unsigned set = 0;
-
-	node_attr(c->node, c, &attr);
-	now = attr.st;
-	if ((c->flags & NS_SET_MODE) && (c->st.st_mode & 07777) != (now.st_mode & 07777)) {
-		m->mode = c->st.st_mode & 07777;
-		set |= META_MODE;
-	}
-	if ((c->flags & NS_SET_UID) && c->st.st_uid != now.st_uid) {
-		m->uid = c->st.st_uid;
-		set |= META_UID;
-	}
-	if ((c->flags & NS_SET_GID) && c->st.st_gid != now.st_gid) {
-		m->gid = c->st.st_gid;
-		set |= META_GID;
-	}
-	if (c->flags & (NS_SET_MTIME | NS_SET_MTIME_NOW)) {
-		int64_t wall_ms = clk_wall_ms();
-
-		m->mtime = c->st.st_mtim;
-		if (c->flags & NS_SET_MTIME_NOW)
-			m->mtime = (struct timespec){
-				.tv_sec = wall_ms / 1000, .tv_nsec = wall_ms % 1000 * 1000000};
-		if (m->mtime.tv_sec != now.st_mtim.tv_sec ||
-			m->mtime.tv_nsec != now.st_mtim.tv_nsec)
-			set |= META_MTIME;
-	}
-	return set;
-}
-
-static void merge_meta(struct node *n, const struct node_meta *m, unsigned set)
-{
-	struct node_meta *to = meta_get(n);
-
-	to->has |= set;
-	to->unsaved = true;
-	if (set & META_MODE)
-		to->mode = m->mode;
-	if (set & META_UID)
-		to->uid = m->uid;
-	if (set & META_GID)
-		to->gid = m->gid;
-	if (set & META_MTIME)
-		to->mtime = m->mtime;
-}
-
-/* What was set has not come to be: S3 is asked what there is. */
-void meta_lost(struct node *n)
-{
 	struct ns *ns = n->volume->ns;
+	struct node_meta *m = n->meta;
 
-	meta_drop(n);
-	n->checked_ms = 0;
-	if (!n->parent)
+	if (!m)
 		return;
-	dir_changed(n->parent);
+	m->has &= ~(unsigned)META_MTIME;
+	if (meta_without_privileges(m->mode) == m->mode)
+		return;
+	m->mode = meta_without_privileges(m->mode);
+	/* The kernel leaves this to us, and knows the mode as it was. */
 	if (ns->stale && n->live)
 		ns->stale(ns->stale_ctx, n->parent, n->name, n);
 }
 
-static void meta_settled(struct accepted *a, const struct s3_err *err)
+/* What is copied is as old as the copy. */
+static void forget_times(struct node *n)
 {
-	struct node *n = a->node;
-	struct etag old = {0};
+	size_t i;
 
-	if (err->cls != S3_OK) {
-		meta_lost(n);
-		return;
-	}
-	etag_copy(&old, &n->etag);
-	file_stored(a);
-	sources_follow(n, &old, &n->etag);
-	etag_free(&old);
+	n->s3_time = false;
+	for (i = 0; n->kind == NODE_DIR && i < n->u.dir->kid_count; i++)
+		if (n->u.dir->kids[i])
+			forget_times(n->u.dir->kids[i]);
 }
 
-void meta_save_file(
-	struct node *n, struct walk *w, struct ns_call *c, void (*then)(struct ns_call *))
+void meta_move_node(struct node *n, struct node *parent, struct bytes name)
 {
-	struct accepted *a = accepted_new(n, BULK_COPY, "change of attributes");
+	char *type = mem_strdup(meta_type(n));
 
-	accepted_source(a, n, &n->etag);
-	a->op.size_bytes = n->size_bytes;
-	meta_send(a);
-	a->op.patch = a->patch;
-	a->op.patch_count = a->patch_count;
-	a->settle = meta_settled;
-	accept_op(a, w, c, then);
-}
-
-static void set_done(struct ns_call *c)
-{
-	struct walk *w = walk_known(c->node->volume->ns, c);
-
-	if (walk_holds_change(w, c, set_done))
-		return;
-	if (!c->errnum)
-		node_attr(c->node, c, &c->attr);
-	c->reply(c, c->errnum);
-}
-
-static void set_file(struct ns_call *c)
-{
-	struct node *n = c->node;
-	struct walk *w = walk_known(n->volume->ns, c);
-	bool deferred = (walk_is_change(w) || walk_is_run(w)) && walk_defers(w, WALK_CHANGE);
-
-	meta_save_file(n, w, deferred ? NULL : c, set_done);
-	if (deferred)
-		set_done(c);
-}
-
-static void set_dir(struct ns_call *c)
-{
-	struct node *n = c->node;
-	struct walk *w = walk_known(n->volume->ns, c);
-
-	if (walk_is_run(w) || (walk_is_copy(w) && walk_is_open(w))) {
-		/* The walk writes the marker at its end, once for all that is set. */
-		walk_note_dir(w, n);
-		set_done(c);
-	} else if (walk_is_change(w) && walk_defers(w, WALK_PUT)) {
-		dir_put_marker(n, w, NULL, NULL);
-		set_done(c);
-	} else {
-		dir_put_marker(n, w, c, set_done);
-	}
-}
-
-void meta_set(struct ns_call *c)
-{
-	struct node *n = c->node;
-	const struct walk *w = walk_known(n->volume->ns, c);
-	struct node_meta m = {0};
-	unsigned set;
-
-	c->errnum = 0;
-	set = wanted(c, &m);
-	/* What it is equal to may be pending: that concerns who is strict. */
-	if (!n->live || (!set && (w || !n->pending))) {
-		set_done(c);
-		return;
-	}
-	/* When too much is pending the answer waits, not the memory. */
-	if ((walk_is_change(w) || walk_is_run(w)) && accept_full(c, meta_set))
-		return;
-	if (n->kind == NODE_FILE && n->pending) {
-		wait_node(c, n, meta_set);
-		return;
-	}
-	if (n->kind == NODE_FILE && n->u.content && n->u.content->flushing) {
-		park(c, &n->u.content->waiters, meta_set);
-		return;
-	}
-	if (!n->parent) {
-		c->errnum = EPERM; /* the mount's options say what its root is */
-		set_done(c);
-		return;
-	}
-	merge_meta(n, &m, set);
-	if (n->kind == NODE_DIR)
-		set_dir(c);
-	else if (n->u.content && n->u.content->dirty)
-		set_done(c); /* goes along with the upload */
-	else
-		set_file(c);
+	node_move(n, parent, name);
+	forget_times(n);
+	if (n->look == LOOK_DONE)
+		keep_type(n, type);
+	free(type);
 }

@@ -158,6 +158,23 @@ static void kid_drop(struct dir *d, const struct node *n)
 	}
 }
 
+size_t dir_kids_after(const struct dir *d, uint64_t ino)
+{
+	size_t low = 0, high = d->kid_count;
+
+	while (low < high) {
+		size_t mid = (low + high) / 2, at = mid;
+
+		while (at < high && !d->kids[at])
+			at++;
+		if (at == high || d->kids[at]->ino > ino)
+			high = mid;
+		else
+			low = at + 1;
+	}
+	return low;
+}
+
 static void tomb_free(struct node *t)
 {
 	if (!t->live)
@@ -289,7 +306,7 @@ static void node_free(struct node *n)
 		node_unref(n->buried);
 	}
 	etag_free(&n->etag);
-	free(n->meta);
+	meta_drop(n);
 	if (n->name != n->own_name)
 		free((char *)n->name);
 	free(n->waiters);
@@ -319,6 +336,7 @@ void node_forget_kids(struct node *dir)
 
 		if (!n || n->refs > 1 || n->pending)
 			continue;
+		recall_keep(n);
 		node_remove(n);
 		d->complete = false;
 		dir_doubtful(dir);

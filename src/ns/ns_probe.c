@@ -9,10 +9,13 @@
 #include "ns/ns_list.h"
 #include "util/clk.h"
 #include "util/mem.h"
+#include "util/mime.h"
 
 static void probe_free(struct probe *p)
 {
 	etag_free(&p->etag);
+	meta_clear(&p->meta);
+	meta_clear(&p->dir_meta);
 	free(p->name);
 	free(p);
 }
@@ -47,7 +50,8 @@ static void probe_headed(void *ctx, const struct s3_err *err, const struct s3_ob
 		p->size_bytes = o->size_bytes;
 		p->mtime_ms = o->mtime_ms;
 		etag_set(&p->etag, o->etag);
-		p->meta = meta_parse(o->user, o->user_count);
+		p->is_link =
+			meta_parse(o, mime_type(p->parent->volume->ns->mime, p->name), &p->meta);
 		if (o->storage_class)
 			p->class_id = class_id(p->parent->volume->ns, BYTES_STR(o->storage_class));
 	}
@@ -59,7 +63,8 @@ static void marker_headed(void *ctx, const struct s3_err *err, const struct s3_o
 	struct probe *p = ctx;
 
 	if (err->cls == S3_OK)
-		p->dir_meta = meta_parse(o->user, o->user_count);
+		meta_parse(o, "application/x-directory", &p->dir_meta);
+	p->dir_meta.others |= o->size_bytes > 0;
 	probe_answered(p, err);
 }
 
@@ -72,6 +77,7 @@ static void probe_listed(void *ctx, const struct s3_err *err, const struct s3_li
 		/* The marker is the first of its keys, and carries what was set for the directory.
 		 */
 		if (page->entries[0].key.len == p->dir_key_len) {
+			p->has_marker = true;
 			p->left++;
 			s3_head(p->parent->volume->client, page->entries[0].key, 0, marker_headed,
 				p);
@@ -120,10 +126,12 @@ static void probe_set_file(struct probe *p, struct node *n, int64_t now_ms)
 	};
 
 	merge_file(n, &e, now_ms);
-	if (p->meta.has)
-		*meta_get(n) = p->meta;
-	else
-		meta_drop(n);
+	n->link = p->is_link;
+	if (n->link && n->meta && n->meta->target) {
+		p->meta.target = n->meta->target;
+		n->meta->target = NULL;
+	}
+	meta_take(n, &p->meta);
 }
 
 static void probe_merge(struct probe *p)
@@ -139,11 +147,13 @@ static void probe_merge(struct probe *p)
 			node_remove(n);
 		return;
 	}
+	if (n && !p->is_dir && n->kind == NODE_FILE && n->link != p->is_link)
+		node_remove(n); /* the kernel has to see another file */
 	n = merge_node(p->parent, name, p->is_dir ? NODE_DIR : NODE_FILE, p->start_seq);
 	if (n && p->is_dir) {
 		merge_dir(n, now_ms);
-		if (p->dir_meta.has)
-			*meta_get(n) = p->dir_meta;
+		n->u.dir->marker = p->has_marker ? MARKER_YES : MARKER_NO;
+		meta_take(n, &p->dir_meta);
 	}
 	if (n && !p->is_dir)
 		probe_set_file(p, n, now_ms);

@@ -76,10 +76,12 @@ static void check_done(struct ns_call *c)
 	}
 	c->step = 1;
 	c->errnum = 0;
-	if (alone && c->node->live)
+	if (alone && c->node->live) {
+		c->node->u.dir->marker = MARKER_NO;
 		dir_put_marker(c->node, NULL, c, c->next);
-	else
+	} else {
 		c->next(c);
+	}
 }
 
 static bool may_be_last(const struct node *n)

@@ -50,7 +50,7 @@ static void take_name(struct node *n, struct node *parent, const char *name)
 		node_remove(old);
 	}
 	if (n->live)
-		node_move(n, parent, BYTES_STR(name));
+		meta_move_node(n, parent, BYTES_STR(name));
 	else
 		dir_changed(parent);
 }
@@ -140,6 +140,7 @@ static void rename_here(struct ns_call *c, struct node *n, const struct node *to
 
 	n->u.content->created = !to || (old && old->created);
 	take_name(n, c->parent2, c->name2);
+	n->look = LOOK_DONE; /* what had the name is another file: nothing of it is kept */
 	c->reply(c, 0);
 }
 

@@ -75,7 +75,7 @@ static void job_end(struct rename_job *j, int errnum)
 	if (!errnum && j->dir->live) {
 		if (old && old != j->dir)
 			node_remove(old);
-		node_move(j->dir, j->parent2, to);
+		meta_move_node(j->dir, j->parent2, to);
 	} else {
 		dir_changed(j->dir);
 		dir_changed(j->parent2);

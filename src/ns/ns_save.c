@@ -252,7 +252,11 @@ static void step(struct save *s)
 		save_end(s);
 	else if (errnum)
 		fail(s, errnum);
-	else if (s->how == BY_PARTS)
+	else if ((s->how == BY_PUT || s->how == BY_PARTS) && !ct->upload &&
+		 (errnum = keep_ready(s->node, NULL, NULL))) {
+		if (errnum > 0)
+			fail(s, errnum);
+	} else if (s->how == BY_PARTS)
 		step_parts(s);
 	else if (s->how == BY_PUT)
 		step_put(s);

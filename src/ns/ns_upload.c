@@ -105,6 +105,8 @@ void upload_let_go(struct content *ct, void (*gone)(void *ctx), void *ctx)
 	u->content = NULL;
 	u->gone = gone;
 	u->gone_ctx = ctx;
+	if (!u->asked)
+		u->creating = false;
 	for (i = 0; i < u->count; i++) {
 		struct upload_part *p = u->parts[i];
 
@@ -555,13 +557,31 @@ static void created(void *ctx, const struct s3_err *err, struct bytes id)
 	progress(u);
 }
 
+void upload_begin(struct upload *u)
+{
+	struct accepted like = {.node = u->content->node, .op = {.kind = BULK_PUT}};
+	struct s3_err err = {.cls = S3_FAILED, .code = "Unknown"};
+
+	/* What it takes along of the old object may have to be asked for first. */
+	err.errnum = keep_ready(like.node, NULL, NULL);
+	if (err.errnum < 0)
+		return;
+	u->asked = true;
+	u->volume->ns->uploads++;
+	if (err.errnum) {
+		created(u, &err, BYTES_NONE);
+		return;
+	}
+	meta_send(&like);
+	s3_mpu_create(u->volume->client, BYTES(u->key, u->key_len), &like.meta, 0, created, u);
+	meta_unsend(&like);
+}
+
 struct upload *upload_new(struct content *ct)
 {
 	struct upload *u = mem_zalloc(sizeof(*u));
 	struct node *n = ct->node;
 	struct buf key = BUF_INIT(0);
-	struct s3_header *headers;
-	struct s3_meta meta = {0};
 
 	node_key(n, &key);
 	u->key_len = key.len;
@@ -571,12 +591,6 @@ struct upload *upload_new(struct content *ct)
 	u->creating = true;
 	TAILQ_INIT(&u->queue);
 	ct->upload = u;
-	u->volume->ns->uploads++;
-	headers = meta_headers(n, &meta.user_count);
-	meta.user = headers;
-	if (n->meta)
-		n->meta->unsaved = false;
-	s3_mpu_create(u->volume->client, BYTES(u->key, u->key_len), &meta, 0, created, u);
-	meta_headers_free(headers, meta.user_count);
+	upload_begin(u);
 	return u;
 }

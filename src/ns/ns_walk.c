@@ -21,6 +21,14 @@ struct walk *walk_known(const struct ns *ns, const struct ns_call *c)
 	return w || LIST_EMPTY(&ns->runs) ? w : run_known(ns, c);
 }
 
+struct walk *walk_by_tgid(const struct ns *ns, pid_t tgid)
+{
+	struct walk *w;
+
+	HASH_FIND(hh, ns->walks, &tgid, sizeof(tgid), w);
+	return w;
+}
+
 pid_t walk_tgid(const struct ns *ns, const struct ns_call *c)
 {
 	const struct walk *w = walk_known(ns, c);

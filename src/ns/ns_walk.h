@@ -20,10 +20,11 @@ struct walk *walk_of(struct ns_volume *v, const struct ns_call *c);
 /* The same, of walks that are known already: no /proc. */
 struct walk *walk_known(const struct ns *ns, const struct ns_call *c);
 pid_t walk_tgid(const struct ns *ns, const struct ns_call *c);
-bool walk_is_copy(const struct walk *w);   /* false for NULL */
-bool walk_is_remove(const struct walk *w); /* false for NULL */
-bool walk_is_change(const struct walk *w); /* false for NULL */
-bool walk_is_run(const struct walk *w);    /* false for NULL */
+struct walk *walk_by_tgid(const struct ns *ns, pid_t tgid); /* recognised, not a run; or NULL */
+bool walk_is_copy(const struct walk *w);                    /* false for NULL */
+bool walk_is_remove(const struct walk *w);                  /* false for NULL */
+bool walk_is_change(const struct walk *w);                  /* false for NULL */
+bool walk_is_run(const struct walk *w);                     /* false for NULL */
 /* It does not look at what close(2) says: what it copies is made while it copies. */
 bool walk_is_careless(const struct walk *w); /* false for NULL */
 /* The caller is a walk by what it is, not because the user said so. No /proc. */

@@ -39,6 +39,7 @@ static void dir_checked(void *ctx, const struct s3_err *err, const struct s3_lis
 		if (!w->failed_errnum)
 			w->failed_errnum = err->errnum;
 	} else if (!page->count && n->live) {
+		n->u.dir->marker = MARKER_NO;
 		dir_put_marker(n, w, NULL, NULL);
 	}
 	walk_dir_unkeep(n);

@@ -23,6 +23,7 @@ src_s3_libs3_a_SOURCES = \
 	src/s3/s3_ini.c src/s3/s3_ini.h \
 	src/s3/s3_int.h \
 	src/s3/s3_list.c \
+	src/s3/s3_meta.c \
 	src/s3/s3_multipart.c \
 	src/s3/s3_object.c \
 	src/s3/s3_op.c \
@@ -31,6 +32,7 @@ src_s3_libs3_a_SOURCES = \
 	src/s3/s3_retry.c \
 	src/s3/s3_sign.c src/s3/s3_sign.h \
 	src/s3/s3_source.c src/s3/s3_source.h \
+	src/s3/s3_tagging.c \
 	src/s3/s3_uri.c src/s3/s3_uri.h \
 	src/s3/s3_words.c src/s3/s3_words.h \
 	src/s3/s3_xml.h \

@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "util/buf.h"
 #include "util/bytes.h"
 #include "util/loop.h"
 #include "util/rng.h"
@@ -167,9 +168,16 @@ struct s3_meta {
 	const char *storage_class;
 	const char *cache_control, *content_disposition, *content_encoding, *content_language,
 		*expires;
-	const struct s3_header *user; /* x-amz-meta-*: name without the prefix, lower case */
+	const char *redirect;                /* x-amz-website-redirect-location */
+	const char *encryption, *kms_key_id; /* x-amz-server-side-encryption[-aws-kms-key-id] */
+	const char *bucket_key;              /* ...-bucket-key-enabled: "true" */
+	const char *tagging;                 /* x-amz-tagging; not with a copy, which keeps them */
+	const struct s3_header *user;        /* x-amz-meta-*: name without the prefix, lower case */
 	size_t user_count;
 };
+/* A copy that owns all it points at; free it with s3_meta_free, to which NULL is fine. */
+struct s3_meta *s3_meta_dup(const struct s3_meta *meta);
+void s3_meta_free(struct s3_meta *meta);
 
 /* -- ListObjectsV2 -- */
 struct s3_list_params {
@@ -220,7 +228,10 @@ struct s3_object {
 	const char *content_type;  /* or NULL */
 	const char *storage_class; /* or NULL: STANDARD */
 	const char *cache_control, *content_disposition, *content_encoding, *content_language,
-		*expires; /* or NULL */
+		*expires; /* or NULL, as those that follow */
+	const char *redirect, *encryption, *kms_key_id, *bucket_key; /* as in s3_meta */
+	const char *version_id;
+	unsigned tag_count;
 	const struct s3_header *user;
 	size_t user_count;
 };
@@ -277,6 +288,19 @@ struct s3_op *s3_copy(struct s3_client *c, const struct s3_copy_params *params, 
 /* -- DeleteObject -- */
 struct s3_op *s3_delete(
 	struct s3_client *c, struct bytes key, unsigned flags, s3_done_fn *done, void *ctx);
+
+/* -- GetObjectTagging, PutObjectTagging (DeleteObjectTagging when `count` is 0) -- */
+struct s3_object_tag {
+	struct bytes key, value;
+};
+typedef void s3_tags_fn(
+	void *ctx, const struct s3_err *err, const struct s3_object_tag *tags, size_t count);
+struct s3_op *s3_get_tags(
+	struct s3_client *c, struct bytes key, unsigned flags, s3_tags_fn *done, void *ctx);
+/* Appends them as the value of x-amz-tagging (struct s3_meta). */
+void s3_tagging_header(const struct s3_object_tag *tags, size_t count, struct buf *out);
+struct s3_op *s3_put_tags(struct s3_client *c, struct bytes key, const struct s3_object_tag *tags,
+	size_t count, unsigned flags, s3_done_fn *done, void *ctx);
 
 /*
  * -- DeleteObjects -- Quiet, with Content-MD5. `done` gets the error of the whole request, or, when

@@ -160,6 +160,7 @@ struct s3_op {
 		s3_copy_fn *copy;
 		s3_delete_many_fn *delete_many;
 		s3_create_fn *create;
+		s3_tags_fn *tags;
 	} done;
 	void *ctx;
 };

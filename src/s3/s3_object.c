@@ -67,6 +67,7 @@ static void head_complete(struct s3_op *op)
 	const struct http_result *res = &op->http.result;
 	struct s3_object object = {.etag = BYTES_LIT("")};
 	struct user_meta user = {0};
+	uint64_t tags;
 
 	if (op->err.cls == S3_OK) {
 		http_header_each(res, collect_user, &user);
@@ -80,6 +81,14 @@ static void head_complete(struct s3_op *op)
 		object.content_encoding = http_header(res, "content-encoding");
 		object.content_language = http_header(res, "content-language");
 		object.expires = http_header(res, "expires");
+		object.redirect = http_header(res, "x-amz-website-redirect-location");
+		object.encryption = http_header(res, "x-amz-server-side-encryption");
+		object.kms_key_id = http_header(res, "x-amz-server-side-encryption-aws-kms-key-id");
+		object.bucket_key =
+			http_header(res, "x-amz-server-side-encryption-bucket-key-enabled");
+		object.version_id = http_header(res, "x-amz-version-id");
+		if (s3_parse_u64(s3_op_answer(op, "x-amz-tagging-count"), &tags))
+			object.tag_count = (unsigned)tags;
 		object.user = user.list;
 		object.user_count = user.count;
 	}

@@ -108,6 +108,11 @@ void s3_op_meta(struct s3_op *op, const struct s3_meta *meta)
 	s3_op_header_str(op, "content-encoding", meta->content_encoding);
 	s3_op_header_str(op, "content-language", meta->content_language);
 	s3_op_header_str(op, "expires", meta->expires);
+	s3_op_header_str(op, "x-amz-website-redirect-location", meta->redirect);
+	s3_op_header_str(op, "x-amz-server-side-encryption", meta->encryption);
+	s3_op_header_str(op, "x-amz-server-side-encryption-aws-kms-key-id", meta->kms_key_id);
+	s3_op_header_str(op, "x-amz-server-side-encryption-bucket-key-enabled", meta->bucket_key);
+	s3_op_header_str(op, "x-amz-tagging", meta->tagging);
 	for (i = 0; i < meta->user_count; i++) {
 		char *name = mem_printf("x-amz-meta-%s", meta->user[i].name);
 

@@ -72,6 +72,7 @@ enum s3_xml_root {
 	S3_ROOT_INITIATE,
 	S3_ROOT_COMPLETE,
 	S3_ROOT_DELETE,
+	S3_ROOT_TAGGING,
 	S3_ROOT__COUNT
 };
 
@@ -84,6 +85,8 @@ struct s3_xml_fields {
 	int64_t mtime_ms;                          /* LastModified; 0: none */
 	const struct s3_xml_key_error *key_errors; /* of DeleteResult, in the order of the reply */
 	size_t key_error_count;
+	const struct s3_object_tag *tags; /* of Tagging */
+	size_t tag_count;
 };
 
 struct s3_xml_reply;
@@ -124,5 +127,7 @@ bool s3_xml_key_ok(struct bytes key);
 void s3_xml_build_delete(struct buf *out, const struct bytes *keys, size_t count);
 /* Body of CompleteMultipartUpload; parts in ascending order of number. */
 void s3_xml_build_complete(struct buf *out, const struct s3_part *parts, size_t count);
+/* Body of PutObjectTagging. Every text must be s3_xml_key_ok, else `out->failed`. */
+void s3_xml_build_tagging(struct buf *out, const struct s3_object_tag *tags, size_t count);
 
 #endif

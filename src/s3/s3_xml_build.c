@@ -136,3 +136,21 @@ void s3_xml_build_complete(struct buf *out, const struct s3_part *parts, size_t 
 	}
 	buf_adds(out, "</CompleteMultipartUpload>");
 }
+
+void s3_xml_build_tagging(struct buf *out, const struct s3_object_tag *tags, size_t count)
+{
+	size_t i;
+
+	buf_adds(out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
+		      "<Tagging xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><TagSet>");
+	for (i = 0; i < count; i++) {
+		if (!s3_xml_key_ok(tags[i].key) || !s3_xml_key_ok(tags[i].value))
+			out->failed = true;
+		buf_adds(out, "<Tag><Key>");
+		add_escaped(out, tags[i].key);
+		buf_adds(out, "</Key><Value>");
+		add_escaped(out, tags[i].value);
+		buf_adds(out, "</Value></Tag>");
+	}
+	buf_adds(out, "</TagSet></Tagging>");
+}

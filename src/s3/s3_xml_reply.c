@@ -9,8 +9,9 @@
 #include "s3/s3_xml_sax.h"
 #include "util/mem.h"
 
+/* An <Error> of a DeleteResult, or a <Tag>. */
 struct row {
-	struct s3_span key, code, message;
+	struct s3_span key, value, code, message;
 };
 
 struct s3_xml_reply {
@@ -18,8 +19,9 @@ struct s3_xml_reply {
 	enum s3_tag expected;
 	struct s3_span etag, upload_id;
 	int64_t mtime_ms;
-	struct row *rows; /* the <Error> elements of a DeleteResult */
+	struct row *rows;
 	struct s3_xml_key_error *key_errors;
+	struct s3_object_tag *tags;
 	size_t count, room;
 };
 
@@ -30,13 +32,15 @@ static const enum s3_tag root_tags[S3_ROOT__COUNT] = {
 	[S3_ROOT_INITIATE] = TAG_INITIATE_RESULT,
 	[S3_ROOT_COMPLETE] = TAG_COMPLETE_RESULT,
 	[S3_ROOT_DELETE] = TAG_DELETE_RESULT,
+	[S3_ROOT_TAGGING] = TAG_TAGGING,
 };
 
 static bool start(void *owner, enum s3_tag parent, enum s3_tag tag)
 {
 	struct s3_xml_reply *reply = owner;
 
-	if (parent != TAG_DELETE_RESULT || tag != TAG_ERROR || reply->sax.depth != 2)
+	if (!(parent == TAG_DELETE_RESULT && tag == TAG_ERROR && reply->sax.depth == 2) &&
+		!(tag == TAG_TAG && reply->sax.depth == 3 && reply->sax.root == TAG_TAGGING))
 		return true;
 	if (reply->count == S3_XML_ENTRIES_MAX)
 		return false;
@@ -65,12 +69,14 @@ static bool end_of_field(struct s3_xml_reply *reply, enum s3_tag tag, struct byt
 	}
 }
 
-static void end_of_key_error_field(struct s3_xml_reply *reply, enum s3_tag tag, struct bytes text)
+static void end_of_row_field(struct s3_xml_reply *reply, enum s3_tag tag, struct bytes text)
 {
 	struct row *row = &reply->rows[reply->count - 1];
 
 	if (tag == TAG_KEY)
 		row->key = s3_sax_keep(&reply->sax, text);
+	else if (tag == TAG_VALUE)
+		row->value = s3_sax_keep(&reply->sax, text);
 	else if (tag == TAG_CODE)
 		row->code = s3_sax_keep(&reply->sax, text);
 	else if (tag == TAG_MESSAGE)
@@ -85,8 +91,10 @@ static bool end(void *owner, enum s3_tag parent, enum s3_tag tag, struct bytes t
 		return true;
 	if (reply->sax.depth == 1)
 		return end_of_field(reply, tag, text);
-	if (reply->sax.depth == 2 && parent == TAG_ERROR && reply->sax.open[0] == TAG_DELETE_RESULT)
-		end_of_key_error_field(reply, tag, text);
+	if ((reply->sax.depth == 2 && parent == TAG_ERROR &&
+		    reply->sax.open[0] == TAG_DELETE_RESULT) ||
+		(reply->sax.depth == 3 && parent == TAG_TAG && reply->sax.open[0] == TAG_TAGGING))
+		end_of_row_field(reply, tag, text);
 	return true;
 }
 
@@ -105,6 +113,7 @@ void s3_xml_reply_free(struct s3_xml_reply *reply)
 	s3_sax_done(&reply->sax);
 	free(reply->rows);
 	free(reply->key_errors);
+	free(reply->tags);
 	free(reply);
 }
 
@@ -116,7 +125,9 @@ void s3_xml_reply_reset(struct s3_xml_reply *reply, enum s3_xml_root expected)
 	reply->mtime_ms = 0;
 	reply->count = 0;
 	free(reply->key_errors);
+	free(reply->tags);
 	reply->key_errors = NULL;
+	reply->tags = NULL;
 }
 
 void s3_xml_reply_feed(struct s3_xml_reply *reply, const char *p, size_t len)
@@ -137,6 +148,18 @@ static void make_key_errors(struct s3_xml_reply *reply)
 	}
 }
 
+static void make_tags(struct s3_xml_reply *reply)
+{
+	size_t i;
+
+	free(reply->tags);
+	reply->tags = mem_calloc(reply->count, sizeof(*reply->tags));
+	for (i = 0; i < reply->count; i++) {
+		reply->tags[i].key = s3_sax_kept(&reply->sax, reply->rows[i].key);
+		reply->tags[i].value = s3_sax_kept(&reply->sax, reply->rows[i].value);
+	}
+}
+
 enum s3_xml_status s3_xml_reply_end(
 	struct s3_xml_reply *reply, struct s3_xml_fields *fields, struct s3_xml_fault *fault)
 {
@@ -150,6 +173,12 @@ enum s3_xml_status s3_xml_reply_end(
 	fields->etag = s3_sax_kept(&reply->sax, reply->etag);
 	fields->upload_id = s3_sax_kept(&reply->sax, reply->upload_id);
 	fields->mtime_ms = reply->mtime_ms;
+	if (reply->expected == TAG_TAGGING) {
+		make_tags(reply);
+		fields->tags = reply->tags;
+		fields->tag_count = reply->count;
+		return S3_XML_OK;
+	}
 	make_key_errors(reply);
 	fields->key_errors = reply->key_errors;
 	fields->key_error_count = reply->count;

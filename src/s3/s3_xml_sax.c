@@ -51,7 +51,10 @@ static const struct {
 	{"SecretAccessKey", TAG_SECRET_ACCESS_KEY, true},
 	{"ServerTime", TAG_SERVER_TIME, true},
 	{"SessionToken", TAG_SESSION_TOKEN, true},
+	{"Tag", TAG_TAG, false},
+	{"Tagging", TAG_TAGGING, false},
 	{"UploadId", TAG_UPLOAD_ID, true},
+	{"Value", TAG_VALUE, true},
 };
 
 static enum s3_tag find_tag(const char *name, bool *is_leaf)

@@ -5,12 +5,16 @@ Environment: S3_ENDPOINT, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY.
 
   mkbucket B             ls B [PREFIX] [--meta] [--files]   put B KEY [FILE] [name=value...]
   get B KEY              head B KEY                         del B KEY
+  show B KEY             tag B KEY [name=value...]
   puts B                 putfiles B PREFIX FILE...          seed B PREFIX COUNT SIZE
   uploads B              deny B ACTION KEY...               stat URL OPERATION [FIELD]
 
 `ls` prints KEY <tab> SIZE <tab> ETAG, sorted by key, the key without PREFIX and percent-encoded;
 --meta adds what HeadObject says (content type and user metadata) as JSON; --files leaves directory
-markers (keys that end in a slash) out. `puts` reads lines "ENCODED-KEY SIZE" from standard input.
+markers (keys that end in a slash) out. `put` takes user metadata, type=CONTENT-TYPE, and any other
+parameter of PutObject as @Name=value; `show` prints what HeadObject and GetObjectTagging say, one
+"name value" a line, sorted; `tag` sets all tags. `puts` reads lines "ENCODED-KEY SIZE" from
+standard input.
 `deny` sets a bucket policy that refuses ACTION (s3:PutObject, ...) on the keys. `uploads` prints
 multipart uploads that were neither completed nor aborted. `stat` asks the control URL of s3d.
 
@@ -106,6 +110,8 @@ def put(bucket, key, *args):
         if not is_pair:
             with open(arg, "rb") as f:
                 body = f.read()
+        elif name.startswith("@"):
+            more[name[1:]] = value
         elif name == "type":
             more["ContentType"] = value
         else:
@@ -166,6 +172,26 @@ def delete(bucket, key):
     client().delete_object(Bucket=bucket, Key=key)
 
 
+def show(bucket, key):
+    s3 = client()
+    head = s3.head_object(Bucket=bucket, Key=key)
+    for dropped in "ResponseMetadata", "AcceptRanges", "LastModified", "ContentLength", "ETag":
+        head.pop(dropped, None)
+    head.pop("ExpiresString", None)
+    head.pop("TagCount", None)
+    lines = {f"meta.{k}": v for k, v in head.pop("Metadata").items()}
+    tags = s3.get_object_tagging(Bucket=bucket, Key=key)["TagSet"]
+    lines |= {f"tag.{t['Key']}": t["Value"] for t in tags}
+    lines |= head
+    for name in sorted(lines):
+        print(name, lines[name])
+
+
+def tag(bucket, key, *pairs):
+    tags = [dict(zip(("Key", "Value"), p.split("=", 1))) for p in pairs]
+    client().put_object_tagging(Bucket=bucket, Key=key, Tagging={"TagSet": tags})
+
+
 def deny(bucket, action, *keys):
     statement = {
         "Effect": "Deny",
@@ -205,6 +231,8 @@ COMMANDS = {
     "get": get,
     "head": head,
     "del": delete,
+    "show": show,
+    "tag": tag,
     "deny": deny,
     "uploads": uploads,
     "stat": stat,

@@ -38,14 +38,26 @@ static struct kvs *list_take(struct list *l)
 	return k;
 }
 
+bool meta_stays_behind(const char *name)
+{
+	static const char *const names[] = {"x-amz-website-redirect-location",
+		"x-amz-server-side-encryption", "x-amz-server-side-encryption-aws-kms-key-id",
+		"x-amz-server-side-encryption-bucket-key-enabled"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (!strcasecmp(name, names[i]))
+			return true;
+	return false;
+}
+
 static enum MHD_Result collect(
 	void *cls, enum MHD_ValueKind kind, const char *name, const char *value)
 {
 	static const char *const kept[] = {"content-type", "cache-control", "content-disposition",
-		"content-encoding", "content-language", "expires",
-		"x-amz-website-redirect-location"};
+		"content-encoding", "content-language", "expires"};
 	struct list *l = cls;
-	bool user = !strncasecmp(name, "x-amz-meta-", 11), keep = user;
+	bool user = !strncasecmp(name, "x-amz-meta-", 11);
+	bool keep = user || meta_stays_behind(name);
 	char *lower;
 
 	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]) && !keep; i++)
@@ -61,10 +73,45 @@ static enum MHD_Result collect(
 	return MHD_YES;
 }
 
+static bool encryption_is_known(struct req *r)
+{
+	const char *how = req_header(r, "x-amz-server-side-encryption");
+
+	if (!how || !strcmp(how, "AES256") || !strcmp(how, "aws:kms") ||
+		!strcmp(how, "aws:kms:dsse"))
+		return true;
+	req_error(r, "InvalidEncryptionAlgorithmError", NULL);
+	return false;
+}
+
+struct kvs *meta_of_copy(struct req *r, const struct kvs *source)
+{
+	struct list l = {0};
+
+	MHD_get_connection_values(r->conn, MHD_HEADER_KIND, collect, &l);
+	for (size_t i = 0; i < l.count;) {
+		if (meta_stays_behind(l.items[i].name)) {
+			i++;
+			continue;
+		}
+		free(l.items[i].name);
+		free(l.items[i].value);
+		l.items[i] = l.items[--l.count];
+	}
+	for (size_t i = 0; source && i < source->count; i++)
+		if (!meta_stays_behind(source->items[i].name))
+			list_add(&l, mem_strdup(source->items[i].name),
+				mem_strdup(source->items[i].value));
+	return list_take(&l);
+}
+
 bool meta_of_request(struct req *r, struct kvs **ret_meta)
 {
 	struct list l = {0};
 
+	*ret_meta = NULL;
+	if (!encryption_is_known(r))
+		return false;
 	MHD_get_connection_values(r->conn, MHD_HEADER_KIND, collect, &l);
 	*ret_meta = list_take(&l);
 	if (l.bytes <= USER_META_BYTES_MAX)

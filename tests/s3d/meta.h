@@ -6,6 +6,10 @@
 
 /* The metadata of the request's headers, new (NULL: none). False with an error answer. */
 bool meta_of_request(struct req *r, struct kvs **ret_meta);
+/* A header that CopyObject never takes from the source: its encryption, where it redirects to. */
+bool meta_stays_behind(const char *name);
+/* What a copy with the directive COPY has: the source's, and of what stays behind the request's. */
+struct kvs *meta_of_copy(struct req *r, const struct kvs *source);
 /* The tags of x-amz-tagging, new (NULL: none). False with an error answer. */
 bool tags_of_request(struct req *r, struct kvs **ret_tags);
 /* x-amz-storage-class or STANDARD; NULL with an error answer. */

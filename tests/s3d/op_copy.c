@@ -105,24 +105,6 @@ static bool directive(struct req *r, const char *header, bool *ret_replace)
 	return false;
 }
 
-/* The source's metadata; the redirect location is never copied. */
-static struct kvs *copied_meta(const struct object *source)
-{
-	struct kv *items;
-	struct kvs *meta;
-	size_t n = 0;
-
-	if (!kvs_get(source->meta, "x-amz-website-redirect-location"))
-		return kvs_ref(source->meta);
-	items = mem_calloc(source->meta->count, sizeof(*items));
-	for (size_t i = 0; i < source->meta->count; i++)
-		if (strcmp(source->meta->items[i].name, "x-amz-website-redirect-location"))
-			items[n++] = source->meta->items[i];
-	meta = kvs_new(items, n);
-	free(items);
-	return meta;
-}
-
 /* What was uploaded in parts becomes one part, with the ETag of one. */
 static struct data *copied_data(const struct object *source)
 {
@@ -163,7 +145,7 @@ static void copy_to(struct req *r, struct bucket *b, const struct object *source
 	if (replace_meta ? !meta_of_request(r, &meta) : false)
 		return;
 	if (!replace_meta)
-		meta = copied_meta(source);
+		meta = meta_of_copy(r, source->meta);
 	if (replace_tags && !tags_of_request(r, &tags)) {
 		kvs_unref(meta);
 		return;

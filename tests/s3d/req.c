@@ -36,6 +36,8 @@ static const struct {
 	{"InvalidArgument", 400, "Invalid Argument"},
 	{"InvalidBucketName", 400, "The specified bucket is not valid."},
 	{"InvalidDigest", 400, "The Content-MD5 you specified was invalid."},
+	{"InvalidEncryptionAlgorithmError", 400,
+		"The encryption request that you specified is not valid"},
 	{"InvalidObjectState", 403, "The operation is not valid for the object's storage class"},
 	{"InvalidPart", 400,
 		"One or more of the specified parts could not be found. The part may not have been "

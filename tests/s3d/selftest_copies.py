@@ -78,6 +78,31 @@ def copy_object():
 
 
 @test
+def encryption_of_copies():
+    with Server() as s:
+        c = s.client()
+        kms = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": "key-1"}
+        c.put_object(Bucket="b", Key="a", Body=b"x", Metadata={"m": "1"}, **kms)
+        head = c.head_object(Bucket="b", Key="a")
+        equal((head["ServerSideEncryption"], head["SSEKMSKeyId"]), ("aws:kms", "key-1"))
+        c.copy_object(Bucket="b", Key="c", CopySource="b/a")
+        head = c.head_object(Bucket="b", Key="c")
+        equal((head.get("ServerSideEncryption"), head["Metadata"]), (None, {"m": "1"}))
+        c.copy_object(Bucket="b", Key="c", CopySource="b/a", ServerSideEncryption="AES256",
+                      WebsiteRedirectLocation="/w")
+        head = c.head_object(Bucket="b", Key="c")
+        equal((head["ServerSideEncryption"], head["WebsiteRedirectLocation"]), ("AES256", "/w"))
+        up = c.create_multipart_upload(Bucket="b", Key="m", **kms)
+        args = {"Bucket": "b", "Key": "m", "UploadId": up["UploadId"]}
+        etag = c.upload_part(PartNumber=1, Body=b"p", **args)["ETag"]
+        c.complete_multipart_upload(
+            MultipartUpload={"Parts": [{"PartNumber": 1, "ETag": etag}]}, **args)
+        equal(c.head_object(Bucket="b", Key="m")["SSEKMSKeyId"], "key-1")
+        fails("InvalidEncryptionAlgorithmError", 400, c.put_object, Bucket="b", Key="a",
+              ServerSideEncryption="rot13")
+
+
+@test
 def copy_conditions():
     with Server() as s:
         c = s.client()

@@ -536,3 +536,19 @@ struct s3_op *s3_delete_many(struct s3_client *c, const struct bytes *keys, size
 	op_start(op);
 	return op;
 }
+
+/* ---- tags: no object here has any ---- */
+
+struct s3_op *s3_get_tags(
+	struct s3_client *c, struct bytes key, unsigned flags, s3_tags_fn *done, void *ctx)
+{
+	(void)c, (void)flags, (void)done, (void)ctx;
+	sim_fail("the tags of %.*s are asked for", (int)key.len, key.ptr);
+}
+
+struct s3_op *s3_put_tags(struct s3_client *c, struct bytes key, const struct s3_object_tag *tags,
+	size_t count, unsigned flags, s3_done_fn *done, void *ctx)
+{
+	(void)c, (void)tags, (void)count, (void)flags, (void)done, (void)ctx;
+	sim_fail("tags of %.*s are set", (int)key.len, key.ptr);
+}

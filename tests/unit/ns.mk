@@ -5,14 +5,16 @@ ns_tests = \
 	tests/unit/test_loop \
 	tests/unit/test_ns_cmd \
 	tests/unit/test_ns_extents \
+	tests/unit/test_ns_meta \
 	tests/unit/test_ns_name \
-	tests/unit/test_ns_ranges
+	tests/unit/test_ns_ranges \
+	tests/unit/test_util_text
 check_PROGRAMS += $(ns_tests)
 TESTS += $(ns_tests)
 
 ns_cppflags = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS)
 ns_ldadd = src/ns/libns.a src/bulk/libbulk.a src/s3/libs3.a src/http/libhttp.a \
-	src/util/libutil.a $(CURL_LIBS) $(XML_LIBS) $(CRYPTO_LIBS) $(CMOCKA_LIBS) $(CJSON_LIBS)
+	src/util/libutil.a $(CURL_LIBS) $(XML_LIBS) $(CRYPTO_LIBS) $(CJSON_LIBS) $(CMOCKA_LIBS)
 
 tests_unit_test_bulk_order_SOURCES = tests/unit/test_bulk_order.c
 tests_unit_test_bulk_order_CPPFLAGS = $(ns_cppflags)
@@ -29,6 +31,12 @@ tests_unit_test_ns_cmd_LDADD = $(ns_ldadd)
 tests_unit_test_ns_extents_SOURCES = tests/unit/test_ns_extents.c
 tests_unit_test_ns_extents_CPPFLAGS = $(ns_cppflags)
 tests_unit_test_ns_extents_LDADD = $(ns_ldadd)
+tests_unit_test_ns_meta_SOURCES = tests/unit/test_ns_meta.c
+tests_unit_test_ns_meta_CPPFLAGS = $(ns_cppflags)
+tests_unit_test_ns_meta_LDADD = src/ns/libns.a src/s3/libs3.a src/util/libutil.a $(CMOCKA_LIBS)
+tests_unit_test_util_text_SOURCES = tests/unit/test_util_text.c
+tests_unit_test_util_text_CPPFLAGS = $(ns_cppflags)
+tests_unit_test_util_text_LDADD = src/util/libutil.a $(CMOCKA_LIBS)
 tests_unit_test_ns_name_SOURCES = tests/unit/test_ns_name.c
 tests_unit_test_ns_name_CPPFLAGS = $(ns_cppflags)
 tests_unit_test_ns_name_LDADD = $(ns_ldadd)

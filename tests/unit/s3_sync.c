@@ -112,6 +112,21 @@ void sync_on_create(void *ctx, const struct s3_err *err, struct bytes upload_id)
 	keep(s->upload_id, sizeof(s->upload_id), upload_id);
 }
 
+void sync_on_tags(
+	void *ctx, const struct s3_err *err, const struct s3_object_tag *tags, size_t count)
+{
+	struct sync *s = over(ctx, err);
+	size_t i;
+
+	s->count = count;
+	for (i = 0; i < count; i++) {
+		buf_addb(&s->keys, tags[i].key);
+		buf_addc(&s->keys, '=');
+		buf_addb(&s->keys, tags[i].value);
+		buf_addc(&s->keys, '\n');
+	}
+}
+
 void sync_open(struct sync *s, const char *endpoint, const struct s3_config *config)
 {
 	struct s3_config full = *config;

@@ -43,6 +43,7 @@ s3_copy_fn sync_on_copy;
 s3_done_fn sync_on_done;
 s3_delete_many_fn sync_on_delete_many;
 s3_create_fn sync_on_create;
+s3_tags_fn sync_on_tags; /* into `keys`: "key=value\n" each */
 
 /* Each returns the class of the error. */
 enum s3_class sync_put(struct sync *s, struct bytes key, const char *content);

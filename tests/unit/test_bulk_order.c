@@ -251,6 +251,12 @@ struct s3_op *s3_head(
 	return not_expected();
 }
 
+struct s3_op *s3_get_tags(
+	struct s3_client *c, struct bytes key, unsigned flags, s3_tags_fn *done, void *ctx)
+{
+	return not_expected();
+}
+
 struct s3_op *s3_mpu_create(struct s3_client *c, struct bytes key, const struct s3_meta *meta,
 	unsigned flags, s3_create_fn *done, void *ctx)
 {

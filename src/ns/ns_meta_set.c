@@ -1,0 +1,232 @@
+/*
+ * Changes of attributes, and how they get to S3: with the upload that is to come anyway, else by a
+ * copy of the object onto itself, which keeps all else that S3 has of it; a link is put anew, a
+ * directory's marker too, when there is nothing else to keep. Core thread.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "ns/ns_content.h"
+#include "util/clk.h"
+#include "util/mem.h"
+
+/* What its maker has asked for, and now wants as the mount gives it anyway, need not be kept. */
+static void unmake(const struct ns_call *c)
+{
+	const struct ns_config *cf = &c->node->volume->config;
+	struct node_meta *m = c->node->meta;
+	mode_t usual = c->node->kind == NODE_DIR ? cf->dir_mode : cf->file_mode;
+	unsigned gone = 0;
+
+	if ((c->flags & NS_SET_MODE) && (c->st.st_mode & 07777) == usual)
+		gone |= META_MODE;
+	if ((c->flags & NS_SET_UID) && c->st.st_uid == cf->uid)
+		gone |= META_UID;
+	if ((c->flags & NS_SET_GID) && c->st.st_gid == cf->gid)
+		gone |= META_GID;
+	if (!m)
+		return;
+	gone &= m->made;
+	m->has &= ~gone;
+	m->made &= ~gone;
+}
+
+/* What the call sets that is not so already. */
+static void wanted(const struct ns_call *c, struct node_meta *m)
+{
+	unsigned made = c->node->meta ? c->node->meta->made : 0;
+	struct stat now;
+	struct ns_attr attr;
+
+	node_attr(c->node, c, &attr);
+	now = attr.st;
+	if ((c->flags & NS_SET_MODE) &&
+		((c->st.st_mode & 07777) != (now.st_mode & 07777) || (made & META_MODE))) {
+		m->mode = c->st.st_mode & 07777;
+		m->has |= META_MODE;
+	}
+	if ((c->flags & NS_SET_UID) && (c->st.st_uid != now.st_uid || (made & META_UID))) {
+		m->uid = c->st.st_uid;
+		m->has |= META_UID;
+	}
+	if ((c->flags & NS_SET_GID) && (c->st.st_gid != now.st_gid || (made & META_GID))) {
+		m->gid = c->st.st_gid;
+		m->has |= META_GID;
+	}
+	if ((m->has & (META_UID | META_GID)) && !(m->has & META_MODE) && S_ISREG(now.st_mode) &&
+		meta_without_privileges(now.st_mode) != now.st_mode) {
+		m->mode = meta_without_privileges(now.st_mode) & 07777;
+		m->has |= META_MODE;
+	}
+	if (c->flags & (NS_SET_MTIME | NS_SET_MTIME_NOW)) {
+		int64_t wall_ms = clk_wall_ms();
+
+		m->mtime = c->st.st_mtim;
+		if (c->flags & NS_SET_MTIME_NOW)
+			m->mtime = (struct timespec){
+				.tv_sec = wall_ms / 1000, .tv_nsec = wall_ms % 1000 * 1000000};
+		if (m->mtime.tv_sec != now.st_mtim.tv_sec ||
+			m->mtime.tv_nsec != now.st_mtim.tv_nsec)
+			m->has |= META_MTIME;
+	}
+}
+
+/* What was set has not come to be: S3 is asked what there is. */
+void meta_lost(struct node *n)
+{
+	struct ns *ns = n->volume->ns;
+
+	meta_drop(n);
+	n->checked_ms = 0;
+	if (!n->parent)
+		return;
+	dir_changed(n->parent);
+	if (ns->stale && n->live)
+		ns->stale(ns->stale_ctx, n->parent, n->name, n);
+}
+
+static void meta_settled(struct accepted *a, const struct s3_err *err)
+{
+	struct node *n = a->node;
+	struct etag old = {0};
+
+	if (err->cls != S3_OK) {
+		meta_lost(n);
+		return;
+	}
+	etag_copy(&old, &n->etag);
+	file_stored(a);
+	sources_follow(n, &old, &n->etag);
+	etag_free(&old);
+}
+
+void meta_save_file(
+	struct node *n, struct walk *w, struct ns_call *c, void (*then)(struct ns_call *))
+{
+	struct accepted *a = accepted_new(n, BULK_COPY, "change of attributes");
+
+	accepted_source(a, n, &n->etag);
+	a->op.size_bytes = n->size_bytes;
+	meta_send(a);
+	a->settle = meta_settled;
+	accept_op(a, w, c, then);
+}
+
+/* The link's text is at hand: it is put again, behind what is pending for it. */
+static bool link_deferred(const struct ns_call *c)
+{
+	const struct walk *w = walk_known(c->node->volume->ns, c);
+
+	return link_is_known(c->node) && (walk_is_copy(w) || walk_is_change(w) || walk_is_run(w)) &&
+	       walk_defers(w, WALK_PUT);
+}
+
+static void save_link(struct ns_call *c, void (*then)(struct ns_call *))
+{
+	struct walk *w = walk_known(c->node->volume->ns, c);
+	bool deferred = link_deferred(c);
+
+	link_put(c->node, w, deferred ? NULL : c, then);
+	if (deferred)
+		then(c);
+}
+
+static void save_file(struct ns_call *c, void (*then)(struct ns_call *))
+{
+	struct walk *w = walk_known(c->node->volume->ns, c);
+	bool deferred = (walk_is_change(w) || walk_is_run(w)) && walk_defers(w, WALK_CHANGE);
+
+	meta_save_file(c->node, w, deferred ? NULL : c, then);
+	if (deferred)
+		then(c);
+}
+
+static void save_dir(struct ns_call *c, void (*then)(struct ns_call *))
+{
+	struct node *n = c->node;
+	struct walk *w = walk_known(n->volume->ns, c);
+
+	if (walk_is_run(w) || (walk_is_copy(w) && walk_is_open(w))) {
+		/* The walk writes the marker at its end, once for all that is set. */
+		walk_note_dir(w, n);
+		then(c);
+	} else if (walk_is_change(w) && walk_defers(w, WALK_PUT)) {
+		dir_put_marker(n, w, NULL, NULL);
+		then(c);
+	} else {
+		dir_put_marker(n, w, c, then);
+	}
+}
+
+bool meta_busy(struct ns_call *c, void (*again)(struct ns_call *))
+{
+	struct node *n = c->node;
+	const struct walk *w = walk_known(n->volume->ns, c);
+
+	/* When too much is pending the answer waits, not the memory. */
+	if ((walk_is_change(w) || walk_is_run(w)) && accept_full(c, again))
+		return true;
+	if (n->kind != NODE_FILE)
+		return false;
+	if (n->pending && !link_deferred(c))
+		wait_node(c, n, again);
+	else if (n->u.content && n->u.content->flushing)
+		park(c, &n->u.content->waiters, again);
+	return c->parked;
+}
+
+void meta_change(struct ns_call *c, const struct node_meta *m, void (*then)(struct ns_call *))
+{
+	struct node *n = c->node;
+
+	c->errnum = 0;
+	meta_take_bits(meta_get(n), m, m->has);
+	n->meta->made &= ~m->has;
+	n->meta->unsaved = true;
+	if (n->kind == NODE_DIR)
+		save_dir(c, then);
+	else if (!n->live || (n->u.content && n->u.content->dirty))
+		then(c); /* goes along with the upload */
+	else if (link_is_known(n))
+		save_link(c, then);
+	else
+		save_file(c, then);
+}
+
+static void set_done(struct ns_call *c)
+{
+	struct walk *w = walk_known(c->node->volume->ns, c);
+
+	if (walk_holds_change(w, c, set_done))
+		return;
+	if (!c->errnum)
+		node_attr(c->node, c, &c->attr);
+	c->reply(c, c->errnum);
+}
+
+void meta_set(struct ns_call *c)
+{
+	struct node *n = c->node;
+	const struct walk *w = walk_known(n->volume->ns, c);
+	struct node_meta m = {0};
+
+	c->errnum = 0;
+	unmake(c);
+	wanted(c, &m);
+	/* What it is equal to may be pending: that concerns who is strict. */
+	if (!n->live || (!m.has && (w || !n->pending))) {
+		set_done(c);
+		return;
+	}
+	if (meta_busy(c, meta_set))
+		return;
+	m = (struct node_meta){0};
+	unmake(c);
+	wanted(c, &m);
+	if (m.has && !n->parent)
+		c->errnum = EPERM; /* the mount's options say what its root is */
+	if (!m.has || c->errnum || !n->live)
+		set_done(c);
+	else
+		meta_change(c, &m, set_done);
+}

@@ -1,0 +1,157 @@
+/*
+ * What is known of names that the kernel has forgotten: their nodes go with it, and a listing does
+ * not bring back what was set for them. So attributes of names that are dropped are kept here,
+ * within a bound, the longest unused going first, and are given back when a listing shows the same
+ * version again. Core thread.
+ */
+#include <stdlib.h>
+#include <uthash.h>
+
+#include "ns/ns_int.h"
+#include "util/mem.h"
+
+#define RECALL_BYTES_MAX ((size_t)16 << 20)
+
+struct recalled {
+	UT_hash_handle hh;
+	TAILQ_ENTRY(recalled) link;
+	struct etag etag;
+	struct node_meta *meta; /* or NULL */
+	int64_t mtime_ms;       /* S3's; 0: not known */
+	size_t bytes;
+	uint8_t look;
+	bool is_link;
+	uint64_t volume_id; /* with `key`, what is hashed: the two must stay adjacent */
+	char key[];
+};
+
+struct recall {
+	struct recalled *entries;
+	TAILQ_HEAD(, recalled) recent; /* the longest unused first */
+	size_t bytes;
+};
+
+static void drop(struct recall *r, struct recalled *e)
+{
+	HASH_DELETE(hh, r->entries, e);
+	TAILQ_REMOVE(&r->recent, e, link);
+	r->bytes -= e->bytes;
+	etag_free(&e->etag);
+	if (e->meta)
+		meta_clear(e->meta);
+	free(e->meta);
+	free(e);
+}
+
+static size_t meta_bytes(const struct node_meta *m)
+{
+	size_t bytes = sizeof(*m), i;
+
+	for (i = 0; i < m->xattrs.count; i++)
+		bytes += sizeof(m->xattrs.items[i]) + strlen(m->xattrs.items[i].name) +
+			 m->xattrs.items[i].len;
+	return bytes + (m->target ? strlen(m->target) : 0) +
+	       (m->content_type ? strlen(m->content_type) : 0);
+}
+
+static struct recalled *entry_new(const struct node *n)
+{
+	struct buf key = BUF_INIT(0);
+	struct recalled *e;
+
+	node_key(n, &key);
+	e = mem_zalloc(sizeof(*e) + key.len);
+	e->bytes = sizeof(*e) + key.len;
+	e->volume_id = n->volume->id;
+	memcpy(e->key, key.ptr, key.len);
+	buf_free(&key);
+	return e;
+}
+
+static unsigned hashed_bytes(const struct recalled *e)
+{
+	return (unsigned)(sizeof(e->volume_id) + e->bytes - sizeof(*e));
+}
+
+/* The entry of that name, and the one that was made to find it. */
+static struct recalled *find(struct recall *r, const struct node *n, struct recalled **probe)
+{
+	struct recalled *found;
+
+	*probe = entry_new(n);
+	HASH_FIND(hh, r->entries, &(*probe)->volume_id, hashed_bytes(*probe), found);
+	return found;
+}
+
+void recall_keep(struct node *n)
+{
+	struct ns *ns = n->volume->ns;
+	struct recall *r = ns->recall;
+	bool worth = n->link || (n->meta && !n->meta->unsaved);
+	struct recalled *e, *old;
+
+	if (!r && !worth)
+		return;
+	if (!r) {
+		r = ns->recall = mem_zalloc(sizeof(*r));
+		TAILQ_INIT(&r->recent);
+	}
+	old = find(r, n, &e);
+	if (old)
+		drop(r, old);
+	if (!worth) {
+		free(e);
+		return;
+	}
+	HASH_ADD(hh, r->entries, volume_id, hashed_bytes(e), e);
+	etag_copy(&e->etag, &n->etag);
+	e->mtime_ms = n->s3_time ? n->mtime_ms : 0;
+	e->look = n->look;
+	e->is_link = n->link;
+	e->meta = n->meta;
+	n->meta = NULL;
+	e->bytes += e->meta ? meta_bytes(e->meta) : 0;
+	TAILQ_INSERT_TAIL(&r->recent, e, link);
+	r->bytes += e->bytes;
+	while (r->bytes > RECALL_BYTES_MAX)
+		drop(r, TAILQ_FIRST(&r->recent));
+}
+
+void recall_take(struct node *n)
+{
+	struct recall *r = n->volume->ns->recall;
+	struct recalled *e, *probe;
+
+	if (!r || !r->entries)
+		return;
+	e = find(r, n, &probe);
+	free(probe);
+	if (!e)
+		return;
+	if (etag_equal(&e->etag, &n->etag) &&
+		(!e->mtime_ms || n->kind == NODE_DIR || e->mtime_ms / 1000 == n->mtime_ms / 1000)) {
+		n->link = e->is_link;
+		n->look = e->look;
+		n->meta = e->meta;
+		e->meta = NULL;
+	}
+	drop(r, e);
+}
+
+void recall_free(struct ns *ns, const struct ns_volume *v)
+{
+	struct recall *r = ns->recall;
+	struct recalled *e, *next;
+
+	if (!r)
+		return;
+	for (e = TAILQ_FIRST(&r->recent); e; e = next) {
+		next = TAILQ_NEXT(e, link);
+		if (!v || e->volume_id == v->id)
+			drop(r, e);
+	}
+	if (v)
+		return;
+	free(r);
+	ns->recall = NULL;
+}
