@@ -29,6 +29,14 @@ void copy_failed(struct bulk_op *op, const struct s3_err *err)
 	copy_done(op, err, &none, 0);
 }
 
+void copy_found(struct bulk_op *op, const struct s3_object *o)
+{
+	static const struct s3_err good;
+	struct s3_put_result result = {.etag = o->etag};
+
+	copy_done(op, &good, &result, o->mtime_ms);
+}
+
 void copy_launch(struct bulk_op *op)
 {
 	if (op->whole)

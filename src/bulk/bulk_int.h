@@ -77,6 +77,7 @@ void delete_queue(struct bulk_op *op);
 void copy_launch(struct bulk_op *op);
 void copy_send(struct bulk_op *op, const struct s3_meta *replace);
 void copy_failed(struct bulk_op *op, const struct s3_err *err); /* an attempt has */
+void copy_found(struct bulk_op *op, const struct s3_object *o); /* an earlier attempt has made it */
 /* bulk_meta.c */
 void meta_copy_launch(struct bulk_op *op);
 /* The source's metadata with the operation's changes; borrows from both; free(*headers). */

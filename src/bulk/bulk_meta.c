@@ -56,6 +56,37 @@ struct s3_meta meta_patched(
 	};
 }
 
+static const char *user_value(const struct s3_object *o, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < o->user_count; i++)
+		if (!strcmp(o->user[i].name, name))
+			return o->user[i].value;
+	return NULL;
+}
+
+/*
+ * The answer of an earlier attempt was lost, and the object is what that attempt was to make of
+ * itself: a multipart object, which gets another ETag by it.
+ */
+static bool is_done(const struct bulk_op *op, const struct s3_object *o)
+{
+	size_t i;
+
+	if (!op->retry.attempts || op->source != op->target ||
+		!bytes_equal(op->key, op->source_key) || o->size_bytes != op->size_bytes)
+		return false;
+	for (i = 0; i < op->patch_count; i++) {
+		const char *value = user_value(o, op->patch[i].name);
+
+		if (value != op->patch[i].value &&
+			(!value || !op->patch[i].value || strcmp(value, op->patch[i].value) != 0))
+			return false;
+	}
+	return true;
+}
+
 static void headed(void *ctx, const struct s3_err *err, const struct s3_object *o)
 {
 	static const struct s3_err changed = {.cls = S3_CHANGED,
@@ -70,8 +101,13 @@ static void headed(void *ctx, const struct s3_err *err, const struct s3_object *
 		put_send(op, op->or_empty);
 		return;
 	}
-	if (err->cls == S3_OK && op->source_etag.len && !bytes_equal(o->etag, op->source_etag))
+	if (err->cls == S3_OK && op->source_etag.len && !bytes_equal(o->etag, op->source_etag)) {
+		if (is_done(op, o)) {
+			copy_found(op, o);
+			return;
+		}
 		err = &changed;
+	}
 	if (err->cls != S3_OK) {
 		copy_failed(op, err);
 		return;

@@ -441,7 +441,8 @@ static void rmdir_drop(struct ns_call *c)
 static void rmdir_empty(struct ns_call *c, struct node *n, struct walk *w)
 {
 	bool last = walk_is_remove(w) && walk_remove_is_last(w, c->node, c->name);
-	bool marker = !n->unsent && n->u.dir->marker != MARKER_NO;
+	/* Somebody may be writing its marker just now: chmod. */
+	bool marker = n->pending || (!n->unsent && n->u.dir->marker != MARKER_NO);
 	bool deferred =
 		(walk_is_remove(w) || walk_is_run(w)) && walk_defers(w, WALK_DELETE) && !last;
 	struct accepted *a;

@@ -70,7 +70,7 @@ struct object {
 	uint64_t hash;
 	char etag[48];
 	int64_t mtime_ms;
-	unsigned mode; /* that was set; 0: none */
+	unsigned mode; /* the metadata of that name, a number; 0: none */
 };
 
 void store_put(struct bytes key, const char *data, size_t len, unsigned parts);

@@ -140,7 +140,7 @@ bool model_has_mode(const struct mpath *m, enum kind kind, unsigned mode)
 
 	model_key(m->path, kind == DIR_, key);
 	o = store_get(BYTES_STR(key));
-	return o && o->mode == mode;
+	return o && (o->mode & 07777) == mode;
 }
 
 const char *model_differs(

@@ -313,7 +313,7 @@ unsigned op_mode(const struct s3_meta *meta)
 
 	for (i = 0; meta && i < meta->user_count; i++)
 		if (!strcmp(meta->user[i].name, "mode"))
-			return (unsigned)strtoul(meta->user[i].value, NULL, 10) & 07777;
+			return (unsigned)strtoul(meta->user[i].value, NULL, 10);
 	return 0;
 }
 
