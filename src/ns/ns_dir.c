@@ -271,6 +271,7 @@ static void marker_settled(struct accepted *a, const struct s3_err *err)
 		dirs_sent(n->parent);
 		n->checked_ms = clk_mono_ms();
 		node_touch(n);
+		n->u.dir->marker_seq = n->change_seq;
 	} else if (a->patch_count && !n->unsent) {
 		meta_lost(n);
 	} else if (n->unsent && n->live && !n->u.dir->kid_live) {

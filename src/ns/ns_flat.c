@@ -155,7 +155,7 @@ static void frame_pop(struct flat *f, bool passed)
 		d->flat_streams = false;
 	if (passed && fr.fills && fr.dir->live && d->changed_seq <= fr.start_seq && !d->lister) {
 		merge_vanished(fr.dir, fr.start_seq, fr.start_ms);
-		d->marker = fr.marker ? MARKER_YES : MARKER_NO;
+		merge_marker(fr.dir, fr.marker, fr.start_seq);
 		d->complete = true;
 		d->listed_ms = fr.start_ms;
 		d->ahead_tgid = f->want == fr.dir ? 0 : f->tgid;

@@ -48,9 +48,10 @@ struct content;
 struct dir {
 	struct node **kids; /* in the order of their inode numbers; NULL where one has gone */
 	size_t kid_count, kid_cap, kid_live;
-	bool complete;      /* the kids are all there is, as of listed_ms */
-	enum marker marker; /* the object "dir/" */
-	int64_t listed_ms;  /* when the listing that made it complete began */
+	bool complete;       /* the kids are all there is, as of listed_ms */
+	enum marker marker;  /* the object "dir/" */
+	uint64_t marker_seq; /* when it was last written here */
+	int64_t listed_ms;   /* when the listing that made it complete began */
 	struct lister *lister;
 	struct flat *flat;    /* a flat listing that somebody waits for to fill this (ns_flat.c) */
 	bool flat_streams;    /* it is filling it, and nothing was known before */

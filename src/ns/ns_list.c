@@ -91,7 +91,7 @@ static void lister_end(struct lister *l, const struct s3_err *err)
 	d->list_errnum = err->errnum;
 	if (err->cls == S3_OK) {
 		merge_vanished(dir, l->start_seq, l->start_ms);
-		d->marker = l->marker_seen ? MARKER_YES : MARKER_NO;
+		merge_marker(dir, l->marker_seen, l->start_seq);
 		d->complete = !l->spoiled;
 		d->listed_ms = l->start_ms;
 	} else {

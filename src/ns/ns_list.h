@@ -23,6 +23,8 @@ struct said {
 };
 
 /* ns_merge.c */
+/* A listing of the directory that began at start_seq has seen its marker, or has not. */
+void merge_marker(struct node *dir, bool seen, uint64_t start_seq);
 /* Must S3's word about this name, as of start_seq, give way to ours? */
 bool ours_is_newer(const struct node *n, uint64_t start_seq);
 /* The live node of that name and kind, made if need be; NULL when ours is newer. */

@@ -71,6 +71,17 @@ void merge_dir(struct node *n, int64_t checked_ms)
 	checked(n, checked_ms);
 }
 
+void merge_marker(struct node *dir, bool seen, uint64_t start_seq)
+{
+	struct dir *d = dir->u.dir;
+
+	/* One that was written since the listing began is there, whatever was seen. */
+	if (seen)
+		d->marker = MARKER_YES;
+	else if (!dir->pending && d->marker_seq <= start_seq)
+		d->marker = MARKER_NO;
+}
+
 struct node *merge_node(
 	struct node *dir, struct bytes name, enum node_kind kind, uint64_t start_seq)
 {
