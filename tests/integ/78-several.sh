@@ -248,11 +248,11 @@ test_rename_pending_copy() {
 
 test_read_pending_copy() {
 	pending_copy
-	cat "$MNT/dst/f000015" >read &
+	cat "$MNT/dst/f000015" >was-read &
 	local pid=$!
 	let_go
 	wait $pid || fail "cat"
-	s3 get "$BUCKET" src/f000015 | cmp - read || fail "it reads something else"
+	s3 get "$BUCKET" src/f000015 | cmp - was-read || fail "it reads something else"
 }
 
 test_copy_pending_copy() {
@@ -294,7 +294,7 @@ test_pending_copy_that_is_refused_disappears() {
 	cp -r "$MNT/src" "$MNT/dst" 2>/dev/null &
 	local pid=$! cat
 	wait_held dst/f000015
-	cat "$MNT/dst/f000015" >read 2>err &
+	cat "$MNT/dst/f000015" >was-read 2>err &
 	cat=$!
 	ctl DELETE 'faults?id=1' >/dev/null
 	fault '{"op":"CopyObject","key":"dst/f000015","status":403,"code":"AccessDenied"}'

@@ -3,6 +3,7 @@
 check_PROGRAMS += tests/sim/sim
 TESTS += tests/sim/sim
 tests_sim_sim_SOURCES = tests/sim/sim.h \
+	tests/sim/sim_change.c \
 	tests/sim/sim_check.c \
 	tests/sim/sim_cmds.c \
 	tests/sim/sim_edit.c \

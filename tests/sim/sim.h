@@ -333,10 +333,18 @@ void check_exit(const struct proc *p);
 void do_edit(struct proc *p, const char *path, const char *other);
 void cmd_cp(struct proc *p);
 void cmd_rm(struct proc *p);
-void cmd_chmod(struct proc *p);
 void cmd_plain(struct proc *p);   /* a few strict calls */
 void cmd_observe(struct proc *p); /* looks at everything, changes nothing */
 void cmd_verify(struct proc *p);  /* the tree is exactly S3's keys */
 struct proc *cmd_random(void);    /* one of them, not started */
+/* What the commands share. */
+const char *cmd_in_mount(const char *arg); /* the path in the mount of an argument */
+void cmd_complain(struct proc *p, const char *what, const char *path, int errnum);
+/* Looks the entry up again, unless the kernel's cache answers for it. */
+int cmd_revalidate(struct proc *p, const struct knode *dir, struct knode *n);
+struct mpath *cmd_pick(const char *area, enum kind kind); /* any of them below; or NULL */
+const char *cmd_new_name(char name[16]);
+/* sim_change.c */
+struct proc *cmd_random_chmod(const char *area);
 
 #endif

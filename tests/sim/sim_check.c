@@ -187,6 +187,10 @@ static void reply_flush(struct kcall *k)
 		hash = HASH_ANY;
 	k->m->src_versions = f->src_versions;
 	becomes(k, k->m, FILE_, hash, f->size_bytes, f->src);
+	/* Then a copy that is still to be made may be refused: the version that was opened has
+	 * gone. */
+	if (k->proc->walks && f->src && !model_stable(f->src, f->src_ver))
+		model_doubt(k->m, DOUBT_FAILED);
 	in_store(k, k->m, f->src);
 }
 

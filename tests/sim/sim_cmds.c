@@ -12,12 +12,12 @@
 #include "util/mem.h"
 
 /* The path in the mount of an argument. */
-static const char *in_mount(const char *arg)
+const char *cmd_in_mount(const char *arg)
 {
 	return arg + strlen(SIM_MOUNT);
 }
 
-static void complain(struct proc *p, const char *what, const char *path, int errnum)
+void cmd_complain(struct proc *p, const char *what, const char *path, int errnum)
 {
 	sim_trace("%d: %s %s failed: %d", (int)p->tid, what, path, errnum);
 	p->exit_code = 1;
@@ -61,6 +61,8 @@ static int copy_data(struct proc *p, struct kfile *from, struct kfile *to)
 	to->src_versions = from->open_versions;
 	to->hash = model_stable(from->m, from->open_ver) && !from->m->writers ? from->m->hash
 									      : HASH_ANY;
+	/* What is there so far of a file that somebody is writing is a version, too. */
+	from->m->any_version |= from->m->writers != 0;
 	r = k_copy(p, from, to);
 	if (r != EXDEV)
 		return r;
@@ -75,7 +77,7 @@ static void cp_file(struct proc *p, struct knode *src, const struct knode *dir, 
 
 	r = k_open(p, src, O_RDONLY, &from);
 	if (r) {
-		complain(p, "open", src->path, r);
+		cmd_complain(p, "open", src->path, r);
 		return;
 	}
 	r = k_getattr(p, &from.at);
@@ -88,11 +90,11 @@ static void cp_file(struct proc *p, struct knode *src, const struct knode *dir, 
 	if (!r) {
 		r = copy_data(p, &from, &to);
 		if (r)
-			complain(p, "copy", src->path, r);
+			cmd_complain(p, "copy", src->path, r);
 		r = k_close(p, &to);
 	}
 	if (r)
-		complain(p, "copy", src->path, r);
+		cmd_complain(p, "copy", src->path, r);
 	k_close(p, &from);
 }
 
@@ -103,7 +105,7 @@ static bool is_valid(const struct knode *n)
 	       n->life == model_get(n->path)->life && sim_chance(80);
 }
 
-static int revalidate(struct proc *p, const struct knode *dir, struct knode *n)
+int cmd_revalidate(struct proc *p, const struct knode *dir, struct knode *n)
 {
 	struct knode again;
 	int r;
@@ -129,16 +131,16 @@ static void cp_dir(struct proc *p, struct knode *src, const struct knode *dir, c
 	else if (!r && !to.dir)
 		r = ENOTDIR;
 	if (r) {
-		complain(p, "mkdir", src->path, r);
+		cmd_complain(p, "mkdir", src->path, r);
 		return;
 	}
 	r = k_list(p, src, &list, &count);
 	if (r)
-		complain(p, "list", src->path, r);
+		cmd_complain(p, "list", src->path, r);
 	for (i = 0; i < count && !p->killed; i++) {
-		r = revalidate(p, src, &list[i]);
+		r = cmd_revalidate(p, src, &list[i]);
 		if (r)
-			complain(p, "stat", list[i].path, r);
+			cmd_complain(p, "stat", list[i].path, r);
 		else
 			cp_any(p, &list[i], &to, list[i].name);
 	}
@@ -152,7 +154,7 @@ static void cp_any(struct proc *p, struct knode *src, const struct knode *dir, c
 
 	model_child(path, dir->path, name);
 	if (!strcmp(path, src->path))
-		complain(p, "copy onto itself of", path, 0);
+		cmd_complain(p, "copy onto itself of", path, 0);
 	else if (src->dir)
 		cp_dir(p, src, dir, name);
 	else
@@ -164,22 +166,22 @@ static void cp_any(struct proc *p, struct knode *src, const struct knode *dir, c
 void cmd_cp(struct proc *p)
 {
 	size_t first = p->recursive ? 2 : 1, last = p->argc - 1, i;
-	const char *target = in_mount(p->argv[last]);
+	const char *target = cmd_in_mount(p->argv[last]);
 	struct knode dst, dir, src;
 	const char *name;
 	int r = k_resolve(p, target, &dst);
 
 	if (r && (r != ENOENT || last - first > 1)) {
-		complain(p, "stat", target, r);
+		cmd_complain(p, "stat", target, r);
 		return;
 	}
 	for (i = first; i < last && !p->killed; i++) {
-		const char *path = in_mount(p->argv[i]);
+		const char *path = cmd_in_mount(p->argv[i]);
 		bool into = !r && dst.dir;
 		int r2 = k_resolve(p, path, &src);
 
 		if (r2) {
-			complain(p, "stat", path, r2);
+			cmd_complain(p, "stat", path, r2);
 			continue;
 		}
 		if (src.dir && !p->recursive) {
@@ -189,7 +191,7 @@ void cmd_cp(struct proc *p)
 		dir = dst;
 		name = strrchr(path, '/') + 1;
 		if (!into && (r2 = k_parent(p, target, &dir, &name))) {
-			complain(p, "stat", target, r2);
+			cmd_complain(p, "stat", target, r2);
 			continue;
 		}
 		cp_any(p, &src, &dir, name);
@@ -207,7 +209,7 @@ static bool rm_dir(struct proc *p, const struct knode *dir, const struct knode *
 	int r = k_list(p, n, &list, &count);
 
 	if (r) {
-		complain(p, "list", n->path, r);
+		cmd_complain(p, "list", n->path, r);
 		good = false;
 	}
 	for (i = 0; i < count && !p->killed; i++) {
@@ -217,7 +219,7 @@ static bool rm_dir(struct proc *p, const struct knode *dir, const struct knode *
 		else
 			r = k_unlink(p, n, list[i].name, is_valid(&list[i]));
 		if (r && !(r == ENOENT && p->force)) {
-			complain(p, "unlink", list[i].path, r);
+			cmd_complain(p, "unlink", list[i].path, r);
 			good = false;
 		}
 	}
@@ -227,7 +229,7 @@ static bool rm_dir(struct proc *p, const struct knode *dir, const struct knode *
 	r = k_rmdir(p, dir, n->name);
 	if (!r || (r == ENOENT && p->force))
 		return true;
-	complain(p, "rmdir", n->path, r);
+	cmd_complain(p, "rmdir", n->path, r);
 	return false;
 }
 
@@ -242,7 +244,7 @@ void cmd_rm(struct proc *p)
 
 		if (p->argv[i][0] == '-')
 			continue;
-		path = in_mount(p->argv[i]);
+		path = cmd_in_mount(p->argv[i]);
 		r = k_parent(p, path, &dir, &name);
 		if (!r)
 			r = k_lookup(p, &dir, name, &n);
@@ -253,56 +255,13 @@ void cmd_rm(struct proc *p)
 		else if (!r)
 			r = k_unlink(p, &dir, name, is_valid(&n));
 		if (r && !(p->force && (r == ENOENT || r == ENOTDIR)))
-			complain(p, "remove", path, r);
-	}
-}
-
-/* ---- chmod -R ---- */
-
-static void chmod_any(struct proc *p, struct knode *n)
-{
-	struct knode *list;
-	size_t count, i;
-	int r = k_chmod(p, n, p->mode);
-
-	if (r)
-		complain(p, "chmod", n->path, r);
-	if (!n->dir || !p->recursive)
-		return;
-	r = k_list(p, n, &list, &count);
-	if (r)
-		complain(p, "list", n->path, r);
-	for (i = 0; i < count && !p->killed; i++) {
-		r = revalidate(p, n, &list[i]);
-		if (r)
-			complain(p, "stat", list[i].path, r);
-		else
-			chmod_any(p, &list[i]);
-	}
-	free(list);
-}
-
-void cmd_chmod(struct proc *p)
-{
-	size_t i;
-
-	for (i = p->recursive ? 3 : 2; i < p->argc && !p->killed; i++) {
-		const char *path = in_mount(p->argv[i]), *name;
-		struct knode dir, n;
-		int r = k_parent(p, path, &dir, &name);
-
-		if (!r)
-			r = k_lookup(p, &dir, name, &n);
-		if (r)
-			complain(p, "stat", path, r);
-		else
-			chmod_any(p, &n);
+			cmd_complain(p, "remove", path, r);
 	}
 }
 
 /* ---- plain callers ---- */
 
-static struct mpath *pick(const char *area, enum kind kind)
+struct mpath *cmd_pick(const char *area, enum kind kind)
 {
 	struct mpath *m, *found = NULL;
 	unsigned n = 0;
@@ -316,12 +275,12 @@ static struct mpath *pick(const char *area, enum kind kind)
 /* A directory of the area, or the area itself. */
 static void pick_dir(char path[SIM_PATH_MAX], const char *area)
 {
-	struct mpath *m = sim_chance(60) ? pick(area, DIR_) : NULL;
+	struct mpath *m = sim_chance(60) ? cmd_pick(area, DIR_) : NULL;
 
 	snprintf(path, SIM_PATH_MAX, "%s", m ? m->path : area);
 }
 
-static const char *new_name(char name[16])
+const char *cmd_new_name(char name[16])
 {
 	snprintf(name, 16, "%c%u", "abcdxyz"[sim_below(7)], sim_below(4));
 	return name;
@@ -395,12 +354,12 @@ static void do_list(struct proc *p, const char *path)
 static void do_change(struct proc *p, unsigned what)
 {
 	char dirpath[SIM_PATH_MAX], path[SIM_PATH_MAX], name[16];
-	struct mpath *file = pick(p->area, FILE_), *sub = pick(p->area, DIR_);
+	struct mpath *file = cmd_pick(p->area, FILE_), *sub = cmd_pick(p->area, DIR_);
 	struct knode dir, n;
 	const char *last;
 
 	pick_dir(dirpath, p->area);
-	new_name(name);
+	cmd_new_name(name);
 	switch (what) {
 	case 0:
 	case 1:
@@ -429,7 +388,7 @@ static void do_change(struct proc *p, unsigned what)
 	case 8:
 	case 9:
 		if (file)
-			do_edit(p, file->path, pick("/", FILE_)->path);
+			do_edit(p, file->path, cmd_pick("/", FILE_)->path);
 		break;
 	default:
 		if (!k_resolve(p, sim_chance(50) ? p->area : dirpath, &dir) && dir.dir)
@@ -440,7 +399,9 @@ static void do_change(struct proc *p, unsigned what)
 
 static void look(struct proc *p)
 {
-	const struct mpath *m = pick("/", sim_chance(60) ? FILE_ : sim_chance(70) ? DIR_ : NONE);
+	const struct mpath *m = cmd_pick("/", sim_chance(60)   ? FILE_
+					      : sim_chance(70) ? DIR_
+							       : NONE);
 	char path[SIM_PATH_MAX];
 	struct knode n;
 
@@ -543,9 +504,9 @@ static struct proc *random_cp(const char *area)
 	proc_arg(p, "-r");
 	for (i = 0; i < count; i++) {
 		/* Not the areas themselves: a tree is not copied into itself. */
-		m = count == 1 && sim_chance(70) ? pick(area, DIR_) : pick(area, FILE_);
+		m = count == 1 && sim_chance(70) ? cmd_pick(area, DIR_) : cmd_pick(area, FILE_);
 		if (!m)
-			m = pick("/ro", FILE_);
+			m = cmd_pick("/ro", FILE_);
 		if (m)
 			proc_arg(p, "%s%s", SIM_MOUNT, m->path);
 	}
@@ -554,10 +515,10 @@ static struct proc *random_cp(const char *area)
 	if (count > 1 || sim_chance(30))
 		snprintf(dir, sizeof(dir), "/out%s", area + 1);
 	else
-		model_child(dir, area, new_name(name));
+		model_child(dir, area, cmd_new_name(name));
 	/* cp refuses to copy a tree into itself: there is no such command here. */
 	for (i = 2; i < p->argc; i++) {
-		const char *src = in_mount(p->argv[i]);
+		const char *src = cmd_in_mount(p->argv[i]);
 
 		if (!strncmp(src, dir, strlen(src)))
 			snprintf(dir, sizeof(dir), "/out%s", area + 1);
@@ -575,37 +536,12 @@ static struct proc *random_rm(const char *area)
 	p->walks = p->recursive = p->force = true;
 	proc_arg(p, "-rf");
 	for (i = 0; i < count; i++) {
-		const struct mpath *m = pick(area, sim_chance(50) ? DIR_ : FILE_);
+		const struct mpath *m = cmd_pick(area, sim_chance(50) ? DIR_ : FILE_);
 
 		if (m && sim_chance(90))
 			proc_arg(p, "%s%s", SIM_MOUNT, m->path);
 		else
-			proc_arg(p, "%s%s/%s", SIM_MOUNT, area, new_name(name));
-	}
-	return p;
-}
-
-static struct proc *random_chmod(const char *area)
-{
-	/* Not those of the mount's options: a listing does not tell them from what was set. */
-	static const unsigned modes[] = {0600, 0700, 0640};
-	struct proc *p = proc_new(cmd_chmod, "/usr/bin/chmod");
-	unsigned count = sim_chance(60) ? 1 : 2 + sim_below(4), i;
-	char name[16];
-
-	p->walks = true;
-	p->recursive = sim_chance(80);
-	p->mode = modes[sim_below(3)];
-	if (p->recursive)
-		proc_arg(p, "-R");
-	proc_arg(p, "%o", p->mode);
-	for (i = 0; i < count; i++) {
-		const struct mpath *m = pick(area, sim_chance(60) ? DIR_ : FILE_);
-
-		if (m && sim_chance(92))
-			proc_arg(p, "%s%s", SIM_MOUNT, m->path);
-		else
-			proc_arg(p, "%s%s/%s", SIM_MOUNT, area, new_name(name));
+			proc_arg(p, "%s%s/%s", SIM_MOUNT, area, cmd_new_name(name));
 	}
 	return p;
 }
@@ -639,7 +575,7 @@ struct proc *cmd_random(void)
 	else if (what < 55)
 		p = random_move(path);
 	else if (what < 65)
-		p = random_chmod(path);
+		p = cmd_random_chmod(path);
 	else if (what < 85)
 		p = proc_new(cmd_plain, "/usr/bin/python3");
 	else

@@ -1,8 +1,7 @@
 /*
  * System calls of simulated processes, turned into calls of the name space as the kernel does it:
- * path by path, with the locks of the VFS (a directory is locked for each change in it and shared
- * by lookups and readdir). One thread. Calls are kept until the schedule ends: a second answer is
- * seen.
+ * path by path, with the locks of the VFS (a directory is locked for each change in it, shared by
+ * lookups and readdir). One thread. Calls are kept for the schedule: a second answer is seen.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -193,11 +192,10 @@ int k_getattr(struct proc *p, struct knode *n)
 
 int k_chmod(struct proc *p, struct knode *n, unsigned mode)
 {
-	struct kcall *k;
+	struct kcall *k = pause_before(p) ? NULL : call_new(p, K_SETATTR, n, NULL);
 
-	if (pause_before(p))
+	if (!k)
 		return EINTR;
-	k = call_new(p, K_SETATTR, n, NULL);
 	k->call.flags = NS_SET_MODE;
 	k->call.st.st_mode = mode;
 	k->changes = true;
@@ -205,7 +203,6 @@ int k_chmod(struct proc *p, struct knode *n, unsigned mode)
 }
 
 /* ---- directories ---- */
-
 static bool fill(struct ns_call *c, const char *name, struct node *n, const struct ns_attr *attr,
 	uint64_t next_offset)
 {
