@@ -147,7 +147,9 @@ static void tell_model(struct s3_op *op)
 {
 	size_t i;
 
-	if (op->kind == OP_LIST || op->kind == OP_GET || op->kind == OP_ABORT)
+	/* A listing of one key may be about whether a directory needs its marker. */
+	if ((op->kind == OP_LIST && op->max_keys != 1) || op->kind == OP_GET ||
+		op->kind == OP_ABORT)
 		return;
 	if (op->kind == OP_DELETE) {
 		for (i = 0; i < op->key_count; i++)
