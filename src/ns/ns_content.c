@@ -99,6 +99,8 @@ void content_free(struct node *n)
 	if (!ct)
 		return;
 	n->u.content = NULL;
+	/* A listing under way may have passed it over because of the writer. */
+	node_touch(n);
 	upload_let_go(ct, NULL, NULL);
 	drop_bytes(ct);
 	LIST_REMOVE(ct, link);
