@@ -207,20 +207,11 @@ static void set_done(struct ns_call *c)
 void meta_set(struct ns_call *c)
 {
 	struct node *n = c->node;
-	const struct walk *w = walk_known(n->volume->ns, c);
 	struct node_meta m = {0};
 
-	c->errnum = 0;
-	unmake(c);
-	wanted(c, &m);
-	/* What it is equal to may be pending: that concerns who is strict. */
-	if (!n->live || (!m.has && (w || !n->pending))) {
-		set_done(c);
-		return;
-	}
 	if (meta_busy(c, meta_set))
 		return;
-	m = (struct node_meta){0};
+	c->errnum = 0;
 	unmake(c);
 	wanted(c, &m);
 	if (m.has && !n->parent)
