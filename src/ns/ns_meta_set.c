@@ -90,6 +90,8 @@ static void meta_settled(struct accepted *a, const struct s3_err *err)
 	struct node *n = a->node;
 	struct etag old = {0};
 
+	if (n->meta)
+		n->meta->saving = false;
 	if (err->cls != S3_OK) {
 		meta_lost(n);
 		return;
@@ -109,6 +111,7 @@ void meta_save_file(
 	a->op.size_bytes = n->size_bytes;
 	meta_send(a);
 	a->settle = meta_settled;
+	meta_get(n)->saving = true;
 	accept_op(a, w, c, then);
 }
 
@@ -204,16 +207,33 @@ static void set_done(struct ns_call *c)
 	c->reply(c, c->errnum);
 }
 
+/*
+ * Is what the attributes are equal to not in S3 yet, so that it may still fail? In a walk a copy
+ * that is pending, and brings its attributes along, is waited for anyway.
+ */
+static bool equal_is_pending(const struct node *n, const struct walk *w)
+{
+	return n->pending && (!w || n->kind == NODE_DIR || (n->meta && n->meta->saving));
+}
+
 void meta_set(struct ns_call *c)
 {
 	struct node *n = c->node;
 	struct node_meta m = {0};
 
-	if (meta_busy(c, meta_set))
-		return;
 	c->errnum = 0;
 	unmake(c);
 	wanted(c, &m);
+	if (!n->live || (!m.has && !equal_is_pending(n, walk_known(n->volume->ns, c)))) {
+		set_done(c);
+		return;
+	}
+	if (meta_busy(c, meta_set))
+		return;
+	if (n->pending && !m.has) {
+		wait_node(c, n, meta_set);
+		return;
+	}
 	if (m.has && !n->parent)
 		c->errnum = EPERM; /* the mount's options say what its root is */
 	if (!m.has || c->errnum || !n->live)
