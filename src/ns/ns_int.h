@@ -115,6 +115,7 @@ struct node {
 	uint8_t class_id; /* index of the storage class in ns->classes */
 	uint16_t name_len;
 	bool was_dir;     /* NODE_TOMB: of a directory */
+	bool came_back;   /* NODE_TOMB: its removal has failed, see tomb_fails */
 	bool pages_good;  /* what the kernel may have cached of it is this version */
 	const char *name; /* as the user sees it, NUL-terminated; own_name until it is renamed */
 	char own_name[];
@@ -199,7 +200,9 @@ void node_remove(struct node *n);       /* no longer live; no tombstone */
 struct node *node_bury(struct node *n); /* no longer live; returns the tombstone it leaves */
 /* Moves a live node to another name, which must not be live. It gets a new inode number. */
 void node_move(struct node *n, struct node *parent, struct bytes name);
-void tomb_drop(struct node *parent, struct bytes name); /* a delete has failed: it is there */
+void tomb_drop(struct node *parent, struct bytes name);
+/* A delete has failed: it is there, or, of a directory, when nothing is pending in it any more. */
+void tomb_fails(struct node *parent, struct bytes name);
 struct node *node_ref(struct node *n);
 void node_unref(struct node *n);
 void tombs_purge(struct node *dir); /* those that nobody can bring back any more */

@@ -181,6 +181,8 @@ static void tomb_free(struct node *t)
 		return;
 	LIST_REMOVE(t, u.tomb_link);
 	t->live = false;
+	if (t->came_back)
+		dir_changed(t->parent);
 	t->parent->u.dir->purged_seq = t->volume->ns->seq;
 	table_take(t->volume->ns, t);
 	node_unref(t);
@@ -259,6 +261,19 @@ void tomb_drop(struct node *parent, struct bytes name)
 	struct node *t = node_find(parent, name);
 
 	if (t && t->kind == NODE_TOMB)
+		tomb_free(t);
+}
+
+void tomb_fails(struct node *parent, struct bytes name)
+{
+	struct node *t = node_find(parent, name);
+
+	if (!t || t->kind != NODE_TOMB)
+		return;
+	/* Made anew it would show what is still being removed in it. */
+	if (t->buried && t->buried->u.dir->pending)
+		t->came_back = true;
+	else
 		tomb_free(t);
 }
 

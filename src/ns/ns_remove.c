@@ -11,9 +11,9 @@ void name_came_back(struct node *gone)
 	struct node *up = gone->parent;
 
 	if (!gone->live || gone->kind == NODE_TOMB)
-		tomb_drop(up, BYTES(gone->name, gone->name_len));
+		tomb_fails(up, BYTES(gone->name, gone->name_len));
 	while (up->parent && !up->live) {
-		tomb_drop(up->parent, BYTES(up->name, up->name_len));
+		tomb_fails(up->parent, BYTES(up->name, up->name_len));
 		up = up->parent;
 	}
 	dir_changed(up);

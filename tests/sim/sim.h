@@ -277,6 +277,7 @@ struct kcall {
 	unsigned replies;
 	int errnum;
 	struct kfile *kfile;
+	unsigned life; /* getattr: of the name, when it was that file's */
 	/* readdir */
 	struct knode *entries;
 	size_t count, cap, room;

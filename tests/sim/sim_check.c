@@ -128,8 +128,8 @@ static void reply_attr(struct kcall *k, bool alone)
 			wrong(k, "nothing could have failed");
 		return;
 	}
-	if (k->op == K_GETATTR && m->kind == NONE)
-		return; /* open, and removed meanwhile */
+	if (k->op == K_GETATTR && (m->kind == NONE || m->life != k->life))
+		return; /* open, and removed or replaced meanwhile */
 	if (is != m->kind)
 		sim_fail("%d: %s of %s says there is %s, but it must be %s", (int)k->proc->tid,
 			names[k->op], m->path, kinds[is], kinds[m->kind]);

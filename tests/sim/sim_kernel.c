@@ -1,7 +1,7 @@
 /*
- * System calls of simulated processes, turned into calls of the name space as the kernel does it:
- * path by path, with the locks of the VFS (a directory is locked for each change in it, shared by
- * lookups and readdir). One thread. Calls are kept for the schedule: a second answer is seen.
+ * System calls of simulated processes, made calls of the name space as the kernel does it: path by
+ * path, with the locks of the VFS (a directory is locked for each change in it, shared by lookups
+ * and readdir). One thread. Calls are kept for the schedule, so that a second answer is seen.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -184,6 +184,7 @@ int k_getattr(struct proc *p, struct knode *n)
 	if (pause_before(p))
 		return EINTR;
 	k = call_new(p, K_GETATTR, n, NULL);
+	k->life = n->life;
 	r = run(k, ns_getattr);
 	if (!r)
 		n->size_bytes = (uint64_t)k->call.attr.st.st_size;
@@ -192,12 +193,10 @@ int k_getattr(struct proc *p, struct knode *n)
 
 int k_chmod(struct proc *p, struct knode *n, unsigned mode)
 {
-	struct kcall *k = pause_before(p) ? NULL : call_new(p, K_SETATTR, n, NULL);
+	struct kcall *k = call_new(p, K_SETATTR, n, NULL);
 
-	if (!k)
-		return EINTR;
-	k->call.flags = NS_SET_MODE;
 	k->call.st.st_mode = mode;
+	k->call.flags = NS_SET_MODE;
 	k->changes = true;
 	return run(k, ns_setattr);
 }
