@@ -374,7 +374,9 @@ int k_rename(struct proc *p, const struct knode *dir, const char *name, const st
 	lock_both(p, dir->node, dir2->node);
 	r = lookup_locked(p, dir, name, &from);
 	/* rename(2) of a name onto itself changes nothing and is not asked. */
-	if (!r && !(r = lookup_locked(p, dir2, name2, &to)) && from.node == to.node) {
+	if (!r && from.dir) {
+		r = EISDIR; /* another has made one in the file's place: only files are renamed */
+	} else if (!r && !(r = lookup_locked(p, dir2, name2, &to)) && from.node == to.node) {
 		r = EBUSY;
 	} else if (!r || (r == ENOENT && from.node)) {
 		k = call_new(p, K_RENAME, dir, name);

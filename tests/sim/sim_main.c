@@ -26,7 +26,7 @@
 #ifdef __SANITIZE_THREAD__
 #define SCHEDULES_DEFAULT 200
 #else
-#define SCHEDULES_DEFAULT 3000
+#define SCHEDULES_DEFAULT 1000
 #endif
 #define EVENTS_MAX 400000
 #define AREAS 3
