@@ -51,7 +51,7 @@ struct xattrs {
 struct node_meta {
 	unsigned has;  /* META_* */
 	unsigned made; /* those of them that came with its making, and nobody has set since */
-	bool saving;  /* a change of a file's is under way */
+	bool saving;   /* a change of a file's is under way */
 	bool unsaved;  /* S3 does not have it yet */
 	bool others;   /* S3 has more headers of it than these, which changes must keep */
 	bool tagged;   /* it has tags */

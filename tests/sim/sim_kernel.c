@@ -27,8 +27,6 @@ void kernel_clear(void)
 	locks_clear();
 }
 
-/* ---- calls ---- */
-
 static void replied(struct ns_call *c, int errnum)
 {
 	struct kcall *k = (struct kcall *)c;
@@ -373,12 +371,12 @@ int k_rename(struct proc *p, const struct knode *dir, const char *name, const st
 		return EINTR;
 	lock_both(p, dir->node, dir2->node);
 	r = lookup_locked(p, dir, name, &from);
-	/* rename(2) of a name onto itself changes nothing and is not asked. */
-	if (!r && from.dir) {
-		r = EISDIR; /* another has made one in the file's place: only files are renamed */
-	} else if (!r && !(r = lookup_locked(p, dir2, name2, &to)) && from.node == to.node) {
+	/* Renamed onto itself nothing changes; a directory has come in the file's place. */
+	if (!r && from.dir)
+		r = EISDIR;
+	else if (!r && !(r = lookup_locked(p, dir2, name2, &to)) && from.node == to.node)
 		r = EBUSY;
-	} else if (!r || (r == ENOENT && from.node)) {
+	else if (!r || (r == ENOENT && from.node)) {
 		k = call_new(p, K_RENAME, dir, name);
 		k->call.parent2 = dir2->node;
 		k->call.name2 = mem_strdup(name2);
