@@ -1,11 +1,13 @@
 #!/bin/bash
 # tests/integ/42-random.sh: thousands of random changes of a few files, on the mount and on a local
 # filesystem, which must end alike; in the end S3 must have what the local files are. The seed is
-# printed; FSX_SEED and FSX_OPERATIONS set it and how many operations there are.
+# printed; FSX_SEED (1; "new" for another one each time) and FSX_OPERATIONS set it and how many
+# operations there are.
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
 
 random() { # random OPERATIONS KIND MOUNT-OPTIONS
-	local seed=${FSX_SEED:-$RANDOM$RANDOM} name
+	local seed=${FSX_SEED:-1} name
+	[ "$seed" != new ] || seed=$RANDOM$RANDOM
 	start_server
 	mount_fs "$BUCKET" "$3"
 	mkdir model
@@ -25,6 +27,7 @@ test_small() {
 }
 
 test_large() {
+	need s3d # radosgw 16 knows nothing of a part that was sent anew: InvalidPart
 	random 250 large part_size=5M
 }
 
