@@ -1,6 +1,6 @@
 /*
- * HTTP/1.1 requests, hundreds at once, on a few I/O threads that each run an epoll loop over one
- * libcurl multi handle. Upper layers see no libcurl. A request is one attempt: whoever sent it
+ * HTTP/1.1 requests, hundreds at once, on a few I/O threads that each run an epoll loop over
+ * libcurl multi handles. Upper layers see no libcurl. A request is one attempt: whoever sent it
  * decides about another. Bodies are handed over as they are: nothing is decompressed, no redirect
  * is followed.
  */

@@ -18,6 +18,7 @@ TAILQ_HEAD(transfer_queue, http_transfer);
 struct http_transfer {
 	CURL *easy;
 	struct http_thread *thread;
+	struct http_lane *lane;          /* NULL: not with libcurl */
 	struct http_request *request;    /* NULL: idle, in the pool */
 	TAILQ_ENTRY(http_transfer) link; /* in thread->active (by last activity) or ->idle */
 	struct http_draft draft;
@@ -34,7 +35,20 @@ struct http_transfer {
 struct http_watch {
 	uint32_t watched; /* events that epoll was told; 0: it does not know the socket */
 	uint32_t wanted;  /* events that libcurl waits for */
-	bool ours;        /* opened and closed by http_thread_*_socket */
+	struct http_lane *lane;
+	bool ours; /* opened and closed by http_thread_*_socket */
+};
+
+/* How many transfers a lane runs at once, and how many connections it keeps. */
+#define HTTP_LANE_TRANSFERS 32
+
+/* One libcurl multi handle. Belongs to its I/O thread. */
+struct http_lane {
+	struct http_thread *thread;
+	CURLM *multi;
+	unsigned active_count;
+	int running_count;    /* transfers that libcurl has not ended */
+	int64_t timer_due_ms; /* when libcurl wants to be called; -1: never */
 };
 
 /* What an I/O thread does, or is about to do. */
@@ -53,14 +67,14 @@ struct http_thread {
 	bool running;
 	unsigned load; /* core thread: requests submitted and not done */
 	int epoll_fd, wake_fd;
-	CURLM *multi;
+	struct http_lane **lanes;
+	size_t lane_count;
+	CURLSH *share;              /* of the lanes: names that were looked up, TLS sessions */
 	struct http_watch *watches; /* by file descriptor */
 	size_t watch_count;
-	int64_t timer_due_ms; /* when libcurl wants to be called; -1: never */
-	int64_t now_ms;       /* of this round */
+	int64_t now_ms; /* of this round */
 	unsigned active_count, active_max;
 	bool more_events;             /* than one call of epoll_wait gives */
-	int running_count;            /* transfers that libcurl has not ended */
 	struct transfer_queue active; /* the one that was silent longest comes first */
 	struct transfer_queue idle;   /* last used first: its memory is warm */
 	struct http_queue waiting;    /* taken over, not started: active_max */
@@ -85,10 +99,22 @@ void http_thread_join(struct http_thread *t);
 /* Something was posted; `now`: it cannot wait for the end of a pause. Any thread. */
 void http_thread_wake(struct http_thread *t, bool now);
 
-/* CURLOPT_OPENSOCKETFUNCTION and CURLOPT_CLOSESOCKETFUNCTION; `ctx` is the thread. I/O thread. */
-curl_socket_t http_thread_open_socket(
-	void *ctx, curlsocktype purpose, struct curl_sockaddr *address);
-int http_thread_close_socket(void *ctx, curl_socket_t fd);
+/* http_lane.c: all on the I/O thread. */
+struct http_lane *http_lane_new(struct http_thread *t); /* NULL: no memory */
+void http_lane_free(struct http_lane *lane);            /* has no transfers any more */
+/* Gives a transfer to libcurl. False: it does not take it. */
+bool http_lane_add(struct http_lane *lane, struct http_transfer *x);
+/* Takes it back, whatever its state: unless it has ended, its connection is closed. */
+void http_lane_remove(struct http_transfer *x);
+/* The next transfer that has ended, taken back, and how; NULL: no other. */
+struct http_transfer *http_lane_ended(struct http_lane *lane, CURLcode *ret);
+void http_lane_run_timer(struct http_lane *lane);
+/* Lets libcurl handle what epoll says of a socket. */
+void http_lane_handle_socket(struct http_thread *t, int fd, uint32_t events);
+
+/* CURLOPT_OPENSOCKETFUNCTION and CURLOPT_CLOSESOCKETFUNCTION; `ctx` is the thread. */
+curl_socket_t http_lane_open_socket(void *ctx, curlsocktype purpose, struct curl_sockaddr *address);
+int http_lane_close_socket(void *ctx, curl_socket_t fd);
 
 /* http_transfer.c: all on the I/O thread. */
 struct http_transfer *http_transfer_new(struct http_thread *t);

@@ -1,14 +1,11 @@
 /*
- * An I/O thread: an epoll loop over one libcurl multi handle, driven by curl_multi_socket_action,
- * whose cost does not grow with the number of transfers (libcurl: libcurl-multi(3),
- * "multi_socket"). It takes submitted requests over under a mutex, runs them and hands the finished
- * ones back in one piece a round. It owns its handles and, from submit to done, its requests.
+ * An I/O thread: an epoll loop over the sockets of its lanes. It takes submitted requests over
+ * under a mutex, runs them and hands the finished ones back in one piece a round. It owns its
+ * handles and, from submit to done, its requests.
  */
 #include "http/http_int.h"
 
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdint.h>
@@ -17,7 +14,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "util/clk.h"
@@ -32,91 +28,6 @@
  */
 #define BUSY_TRANSFERS 32
 #define PAUSE_NS 500000
-
-/* ---- libcurl's callbacks ---- */
-
-static struct http_watch *watch_of(struct http_thread *t, int fd)
-{
-	size_t need = (size_t)fd + 1, old = t->watch_count;
-
-	if (need > old) {
-		t->watch_count = need > 2 * old ? need : 2 * old;
-		t->watches = mem_resize(t->watches, t->watch_count, sizeof(*t->watches));
-		memset(t->watches + old, 0, (t->watch_count - old) * sizeof(*t->watches));
-	}
-	return &t->watches[fd];
-}
-
-/* Makes epoll watch for what is wanted. Negative errno on failure. */
-static int watch_apply(struct http_thread *t, int fd, struct http_watch *w)
-{
-	struct epoll_event ev = {.events = w->wanted, .data.fd = fd};
-	int what = !w->wanted ? EPOLL_CTL_DEL : w->watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
-
-	if (w->wanted == w->watched)
-		return 0;
-	if (epoll_ctl(t->epoll_fd, what, fd, &ev) < 0)
-		return -errno;
-	w->watched = w->wanted;
-	return 0;
-}
-
-/*
- * CURLMOPT_SOCKETFUNCTION. Connections stay in epoll between two requests, which saves two system
- * calls a request; an event on one that nobody waits for takes it out. Sockets that libcurl opens
- * for itself (of its resolver) are taken out at once: nobody tells us when they are closed.
- */
-static int on_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, void *unused)
-{
-	struct http_thread *t = ctx;
-	struct http_watch *w = watch_of(t, fd);
-	int err;
-
-	(void)easy;
-	(void)unused;
-	w->wanted = 0;
-	if (what != CURL_POLL_REMOVE && what & CURL_POLL_IN)
-		w->wanted |= EPOLLIN;
-	if (what != CURL_POLL_REMOVE && what & CURL_POLL_OUT)
-		w->wanted |= EPOLLOUT;
-	if (!w->wanted && w->ours)
-		return 0;
-	err = watch_apply(t, fd, w);
-	if (err)
-		log_error("http: epoll_ctl failed: %s", strerrordesc_np(-err));
-	return err ? -1 : 0;
-}
-
-curl_socket_t http_thread_open_socket(
-	void *ctx, curlsocktype purpose, struct curl_sockaddr *address)
-{
-	struct http_thread *t = ctx;
-	int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
-
-	(void)purpose;
-	if (fd < 0)
-		return CURL_SOCKET_BAD;
-	*watch_of(t, fd) = (struct http_watch){.ours = true};
-	return fd;
-}
-
-int http_thread_close_socket(void *ctx, curl_socket_t fd)
-{
-	struct http_thread *t = ctx;
-
-	/* Closing takes it out of epoll. */
-	*watch_of(t, fd) = (struct http_watch){0};
-	return close(fd);
-}
-
-/* CURLMOPT_TIMERFUNCTION */
-static int on_timer(CURLM *multi, long timeout_ms, void *ctx)
-{
-	struct http_thread *t = ctx;
-
-	t->timer_due_ms = timeout_ms < 0 ? -1 : clk_mono_ms() + timeout_ms;
-	return 0;
-}
 
 /* ---- transfers ---- */
 
@@ -137,7 +48,7 @@ static void finish(struct http_thread *t, struct http_transfer *x)
 static void cut_off(
 	struct http_thread *t, struct http_transfer *x, enum http_code code, const char *text)
 {
-	curl_multi_remove_handle(t->multi, x->easy);
+	http_lane_remove(x);
 	http_transfer_abort(x, code, text);
 	finish(t, x);
 }
@@ -152,9 +63,27 @@ static void fail_unsent(
 	TAILQ_INSERT_TAIL(&t->finished, r, link);
 }
 
+/* The first ones are filled first: their connections are in use, and stay. NULL: no memory. */
+static struct http_lane *lane_with_room(struct http_thread *t)
+{
+	struct http_lane *lane;
+	size_t i;
+
+	for (i = 0; i < t->lane_count; i++)
+		if (t->lanes[i]->active_count < HTTP_LANE_TRANSFERS)
+			return t->lanes[i];
+	lane = http_lane_new(t);
+	if (!lane)
+		return NULL;
+	t->lanes = mem_resize(t->lanes, t->lane_count + 1, sizeof(*t->lanes));
+	t->lanes[t->lane_count++] = lane;
+	return lane;
+}
+
 static void start_one(struct http_thread *t, struct http_request *r)
 {
 	struct http_transfer *x = TAILQ_FIRST(&t->idle);
+	struct http_lane *lane;
 
 	if (x)
 		TAILQ_REMOVE(&t->idle, x, link);
@@ -168,9 +97,12 @@ static void start_one(struct http_thread *t, struct http_request *r)
 	t->active_count++;
 	r->transfer = x;
 	r->state = HTTP_ACTIVE;
-	if (!http_transfer_begin(x, r))
+	if (!http_transfer_begin(x, r)) {
 		finish(t, x);
-	else if (curl_multi_add_handle(t->multi, x->easy) != CURLM_OK) {
+		return;
+	}
+	lane = lane_with_room(t);
+	if (!lane || !http_lane_add(lane, x)) {
 		http_transfer_abort(x, HTTP_NOT_SENT, "libcurl does not take the transfer");
 		finish(t, x);
 	}
@@ -189,21 +121,14 @@ static void start_waiting(struct http_thread *t)
 static void collect_done(struct http_thread *t)
 {
 	struct http_transfer *x;
-	CURLMsg *msg;
 	CURLcode code;
-	CURL *easy;
-	int left;
+	size_t i;
 
-	while ((msg = curl_multi_info_read(t->multi, &left))) {
-		if (msg->msg != CURLMSG_DONE)
-			continue;
-		/* The message is gone once the handle is removed. */
-		code = msg->data.result;
-		easy = msg->easy_handle;
-		curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&x);
-		curl_multi_remove_handle(t->multi, easy);
-		http_transfer_end(x, code);
-		finish(t, x);
+	for (i = 0; i < t->lane_count; i++) {
+		while ((x = http_lane_ended(t->lanes[i], &code))) {
+			http_transfer_end(x, code);
+			finish(t, x);
+		}
 	}
 }
 
@@ -249,12 +174,12 @@ static bool take_over(struct http_thread *t)
 
 /* ---- time ---- */
 
-static void run_timer(struct http_thread *t)
+static void run_timers(struct http_thread *t)
 {
-	if (t->timer_due_ms < 0 || t->timer_due_ms > t->now_ms)
-		return;
-	t->timer_due_ms = -1;
-	curl_multi_socket_action(t->multi, CURL_SOCKET_TIMEOUT, 0, &t->running_count);
+	size_t i;
+
+	for (i = 0; i < t->lane_count; i++)
+		http_lane_run_timer(t->lanes[i]);
 }
 
 static void cut_stalled(struct http_thread *t)
@@ -269,10 +194,17 @@ static void cut_stalled(struct http_thread *t)
 static int wait_ms(const struct http_thread *t)
 {
 	const struct http_transfer *x = TAILQ_FIRST(&t->active);
-	int64_t due = t->timer_due_ms, now = clk_mono_ms();
+	int64_t due = -1, now = clk_mono_ms();
+	size_t i;
 
 	if (t->active_count < t->active_max && !TAILQ_EMPTY(&t->waiting))
 		return 0;
+	for (i = 0; i < t->lane_count; i++) {
+		int64_t timer = t->lanes[i]->timer_due_ms;
+
+		if (timer >= 0 && (due < 0 || timer < due))
+			due = timer;
+	}
 	if (x) {
 		int64_t stall = x->active_ms + http_engine_config(t->engine)->stall_timeout_ms;
 
@@ -292,33 +224,6 @@ static void drain_wake(struct http_thread *t)
 
 	while (read(t->wake_fd, &n, sizeof(n)) > 0)
 		;
-}
-
-/*
- * Lets libcurl handle a socket. When bytes came and no transfer ended, the rest of an answer is
- * still to come, and a server that leaves Nagle's algorithm on holds it back until what we have is
- * acknowledged: up to 40 ms, unless it is done at once (tcp(7), TCP_QUICKACK).
- */
-static void handle_socket(struct http_thread *t, int fd, uint32_t events)
-{
-	int before = t->running_count, one = 1, mask = 0;
-	struct http_watch *w = watch_of(t, fd);
-
-	if (!w->wanted) {
-		watch_apply(t, fd, w);
-		return;
-	}
-
-	if (events & EPOLLIN)
-		mask |= CURL_CSELECT_IN;
-	if (events & EPOLLOUT)
-		mask |= CURL_CSELECT_OUT;
-	if (events & (EPOLLERR | EPOLLHUP))
-		mask |= CURL_CSELECT_ERR;
-	curl_multi_socket_action(t->multi, fd, mask, &t->running_count);
-	/* It fails on a socket that was closed meanwhile, which is as good. */
-	if (events & EPOLLIN && t->running_count == before)
-		(void)setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &one, sizeof(one));
 }
 
 static void pause_busy(struct http_thread *t)
@@ -348,7 +253,7 @@ static void wait_events(struct http_thread *t)
 		if (events[i].data.fd == t->wake_fd)
 			drain_wake(t);
 		else
-			handle_socket(t, events[i].data.fd, events[i].events);
+			http_lane_handle_socket(t, events[i].data.fd, events[i].events);
 	}
 }
 
@@ -375,7 +280,7 @@ static void *thread_main(void *arg)
 	t->now_ms = clk_mono_ms();
 	while (take_over(t)) {
 		start_waiting(t);
-		run_timer(t);
+		run_timers(t);
 		collect_done(t);
 		cut_stalled(t);
 		http_engine_finished(t->engine, &t->finished);
@@ -396,15 +301,11 @@ static int open_all(struct http_thread *t)
 	ev.data.fd = t->wake_fd;
 	if (epoll_ctl(t->epoll_fd, EPOLL_CTL_ADD, t->wake_fd, &ev) < 0)
 		return -errno;
-	t->multi = curl_multi_init();
-	if (!t->multi)
+	t->share = curl_share_init();
+	if (!t->share)
 		return -ENOMEM;
-	curl_multi_setopt(t->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
-	curl_multi_setopt(t->multi, CURLMOPT_SOCKETDATA, t);
-	curl_multi_setopt(t->multi, CURLMOPT_TIMERFUNCTION, on_timer);
-	curl_multi_setopt(t->multi, CURLMOPT_TIMERDATA, t);
-	curl_multi_setopt(t->multi, CURLMOPT_MAXCONNECTS, (long)t->active_max);
-	curl_multi_setopt(t->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING);
+	curl_share_setopt(t->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_DNS);
+	curl_share_setopt(t->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
 	return 0;
 }
 
@@ -413,7 +314,6 @@ int http_thread_start(struct http_thread *t)
 	sigset_t all, saved;
 	int err;
 
-	t->timer_due_ms = -1;
 	t->wake_fd = t->epoll_fd = -1;
 	TAILQ_INIT(&t->active);
 	TAILQ_INIT(&t->idle);
@@ -453,8 +353,11 @@ void http_thread_join(struct http_thread *t)
 		TAILQ_REMOVE(&t->idle, x, link);
 		http_transfer_free(x);
 	}
-	if (t->multi)
-		curl_multi_cleanup(t->multi);
+	while (t->lane_count)
+		http_lane_free(t->lanes[--t->lane_count]);
+	if (t->share)
+		curl_share_cleanup(t->share);
+	free(t->lanes);
 	free(t->watches);
 	if (t->wake_fd >= 0)
 		close(t->wake_fd);

@@ -165,9 +165,10 @@ static void set_up(struct http_transfer *x, const struct http_config *config)
 	curl_easy_setopt(c, CURLOPT_NOPROGRESS, 1L);
 	curl_easy_setopt(c, CURLOPT_ERRORBUFFER, x->error);
 	curl_easy_setopt(c, CURLOPT_PRIVATE, x);
-	curl_easy_setopt(c, CURLOPT_OPENSOCKETFUNCTION, http_thread_open_socket);
+	curl_easy_setopt(c, CURLOPT_SHARE, x->thread->share);
+	curl_easy_setopt(c, CURLOPT_OPENSOCKETFUNCTION, http_lane_open_socket);
 	curl_easy_setopt(c, CURLOPT_OPENSOCKETDATA, x->thread);
-	curl_easy_setopt(c, CURLOPT_CLOSESOCKETFUNCTION, http_thread_close_socket);
+	curl_easy_setopt(c, CURLOPT_CLOSESOCKETFUNCTION, http_lane_close_socket);
 	curl_easy_setopt(c, CURLOPT_CLOSESOCKETDATA, x->thread);
 	curl_easy_setopt(c, CURLOPT_READFUNCTION, on_read);
 	curl_easy_setopt(c, CURLOPT_READDATA, x);
@@ -205,6 +206,21 @@ void http_transfer_free(struct http_transfer *x)
 	free(x);
 }
 
+static bool is_upload(const struct http_request *r)
+{
+	return !strcmp(r->method, "PUT") || !strcmp(r->method, "POST");
+}
+
+static curl_off_t body_bytes(const struct http_request *r)
+{
+	curl_off_t sum = 0;
+	size_t i;
+
+	for (i = 0; i < r->run_count; i++)
+		sum += (curl_off_t)r->runs[i].len;
+	return sum;
+}
+
 /* The draft's lines as a list for libcurl, which neither changes nor frees it. */
 static struct curl_slist *link_headers(struct http_transfer *x)
 {
@@ -214,6 +230,9 @@ static struct curl_slist *link_headers(struct http_transfer *x)
 	/* Not "Expect: 100-continue": it costs a round trip, or a second where it is not known. */
 	buf_add(b, "Expect:", sizeof("Expect:"));
 	buf_add(b, "Accept:", sizeof("Accept:"));
+	/* RFC 9110, 8.6: a method that may have a body says when it has none. */
+	if (!body_bytes(x->request) && is_upload(x->request))
+		buf_add(b, "Content-Length: 0", sizeof("Content-Length: 0"));
 	if (b->failed)
 		return NULL;
 	for (at = 0; at < b->len; at += strlen(b->ptr + at) + 1) {
@@ -228,23 +247,15 @@ static struct curl_slist *link_headers(struct http_transfer *x)
 	return x->nodes;
 }
 
-static curl_off_t body_bytes(const struct http_request *r)
-{
-	curl_off_t sum = 0;
-	size_t i;
-
-	for (i = 0; i < r->run_count; i++)
-		sum += (curl_off_t)r->runs[i].len;
-	return sum;
-}
-
 static CURLcode set_method(CURL *c, const struct http_request *r)
 {
-	bool upload = !strcmp(r->method, "PUT") || !strcmp(r->method, "POST");
+	curl_off_t bytes = body_bytes(r);
 
-	if (upload) {
+	/* Without a body there is nothing to upload, whatever the method: libcurl would hold a
+	 * buffer of 64 KiB for it. */
+	if (bytes) {
 		curl_easy_setopt(c, CURLOPT_UPLOAD, 1L);
-		curl_easy_setopt(c, CURLOPT_INFILESIZE_LARGE, body_bytes(r));
+		curl_easy_setopt(c, CURLOPT_INFILESIZE_LARGE, bytes);
 	} else if (!strcmp(r->method, "HEAD")) {
 		curl_easy_setopt(c, CURLOPT_UPLOAD, 0L);
 		curl_easy_setopt(c, CURLOPT_NOBODY, 1L);

@@ -5,5 +5,6 @@ src_http_libhttp_a_SOURCES = \
 	src/http/http_engine.c \
 	src/http/http_header.c \
 	src/http/http_int.h \
+	src/http/http_lane.c \
 	src/http/http_thread.c \
 	src/http/http_transfer.c

@@ -28,7 +28,7 @@
 #include "util/mem.h"
 
 #define CONNECTIONS_MAX 20000
-#define CONNECTION_MEMORY_BYTES ((size_t)64 << 10)
+#define CONNECTION_MEMORY_BYTES ((size_t)16 << 10)
 #define XML_BODY_MAX ((size_t)8 << 20)
 
 static void suspend(struct req *r)
