@@ -22,7 +22,10 @@
 #define CALM_GUESS_MS 3000
 /* A longer time between two answers counts as this. */
 #define STEP_MS 500
-#define FLOW_MS 500
+/* What was sent soon says how much S3 is asked for, as slow start doubles it; what was served must
+ * be seen for longer, since batches come one by one. */
+#define SENT_FLOW_MS 60
+#define SERVED_FLOW_MS 500
 #define FLOW_LEAST_MS 10
 #define IDLE_MS 1000
 /* What could have been sent and was not may follow later, up to so much. */
@@ -45,11 +48,11 @@ static double at_most(double a, double most)
 /* ---- what has been sent and served ---- */
 
 /* While nothing is added, what was added counts for longer and longer. */
-static void flow_add(struct bulk_flow *f, unsigned writes, int64_t now_ms)
+static void flow_add(struct bulk_flow *f, unsigned writes, int64_t period_ms, int64_t now_ms)
 {
 	if (!writes)
 		return;
-	if (now_ms - f->since_ms > FLOW_MS) {
+	if (now_ms - f->since_ms > period_ms) {
 		f->before_ms = f->since_ms;
 		f->before = f->writes;
 		f->since_ms = now_ms;
@@ -92,7 +95,7 @@ void bulk_rate_sent(struct bulk_rate *r, uint64_t seq, unsigned writes, int64_t 
 	r->sent_seq = seq;
 	r->tokens -= writes;
 	r->underway += writes;
-	flow_add(&r->sent, writes, now_ms);
+	flow_add(&r->sent, writes, SENT_FLOW_MS, now_ms);
 }
 
 unsigned bulk_rate_batch(const struct bulk_rate *r, unsigned most)
@@ -187,7 +190,7 @@ void bulk_rate_answer(struct bulk_rate *r, uint64_t seq, unsigned writes, unsign
 	int64_t sent_ms, int64_t now_ms)
 {
 	r->underway -= writes;
-	flow_add(&r->served, writes - refused, now_ms);
+	flow_add(&r->served, writes - refused, SERVED_FLOW_MS, now_ms);
 	smooth(refused ? &r->refused_after_ms : &r->served_after_ms, now_ms - sent_ms);
 	if (seq <= r->cut_seq)
 		return;
