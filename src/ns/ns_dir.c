@@ -428,8 +428,9 @@ static void rmdir_over(struct ns_call *c)
 	if (!errnum && !last)
 		note_parent(c, n, w);
 	tombs_purge(c->node);
-	c->reply(c, errnum);
 	node_unref(n);
+	c->errnum = errnum;
+	remove_answer(c);
 }
 
 static void rmdir_drop(struct ns_call *c)
@@ -469,7 +470,8 @@ static void rmdir_not_empty(struct ns_call *c, struct walk *w)
 {
 	int errnum = walk_is_remove(w) ? walk_take_failure(w) : 0;
 
-	c->reply(c, errnum ? errnum : ENOTEMPTY);
+	c->errnum = errnum ? errnum : ENOTEMPTY;
+	remove_answer(c);
 }
 
 /* The directory above has been seen to. */
@@ -512,7 +514,8 @@ static void rmdir_go(struct ns_call *c)
 	if (!n->unsent && !((walk_is_remove(w) || walk_is_run(w)) && fresh) &&
 		!(c->step && d->complete && !d->lister)) {
 		if (!d->lister && (d->list_errnum || c->step >= LIST_TRIES) && c->step) {
-			c->reply(c, d->list_errnum ? d->list_errnum : EBUSY);
+			c->errnum = d->list_errnum ? d->list_errnum : EBUSY;
+			remove_answer(c);
 			return;
 		}
 		c->step += !d->lister;

@@ -322,6 +322,9 @@ void volume_release(struct ns_volume *v);
 /* ns_remove.c */
 /* The name is not there: replies ENOENT, at a remove's last argument when the rest is done. */
 void remove_missing(struct ns_call *c);
+/* Answers a removal with c->errnum. What fails in the middle of a walk is answered when what it has
+ * pending is done: nothing may come after it (walk_breaks). */
+void remove_answer(struct ns_call *c);
 /* A delete has failed: the name is there again, and the nearest directory left looks again. */
 void name_came_back(struct node *gone);
 /* Sees to it that c->node outlives `n`, which may be the last in it; then `next`, with c->errnum.

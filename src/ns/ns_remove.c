@@ -132,7 +132,18 @@ static void unlink_last(struct ns_call *c)
 			return;
 		walk_passed_end(w);
 	}
-	c->reply(c, errnum ? errnum : c->errnum);
+	c->errnum = errnum ? errnum : c->errnum;
+	remove_answer(c);
+}
+
+void remove_answer(struct ns_call *c)
+{
+	struct walk *w = walk_known(c->node->volume->ns, c);
+	int errnum;
+
+	if (walk_breaks(w, c->errnum) && walk_barrier(w, c, remove_answer, &errnum))
+		return;
+	c->reply(c, c->errnum);
 }
 
 void remove_missing(struct ns_call *c)
@@ -160,7 +171,7 @@ static void unlink_strict(struct ns_call *c)
 	struct accepted *a;
 
 	if (c->errnum) {
-		c->reply(c, c->errnum);
+		remove_answer(c);
 		return;
 	}
 	if (!n) {
@@ -226,7 +237,7 @@ void ns_unlink(struct ns_call *c)
 	if (!c->errnum)
 		c->errnum = careless_remove(c);
 	if (c->errnum) {
-		c->reply(c, c->errnum);
+		remove_answer(c);
 		return;
 	}
 	if (file_unname(c, n, ns_unlink))

@@ -146,6 +146,7 @@ static void set_command(
 	w->kind = w->moves ? COMMAND_COPY : cmd->kind;
 	w->recursive = cmd->recursive;
 	w->dirs_first = cmd->dirs_first;
+	w->forced = cmd->force;
 	w->careless = cmd->careless;
 	w->late = cmd->careless;
 	w->passed_end = cmd->kind == COMMAND_STRICT;

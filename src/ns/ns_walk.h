@@ -85,6 +85,10 @@ bool walk_copy_is_last(const struct walk *w); /* the file made from walk_source 
  * nothing) is no directory? */
 bool walk_remove_fails_at(
 	const struct walk *w, const struct node *parent, const char *name, const struct node *n);
+/* A removal of the walk answers errnum. True: the walk takes it for a failure. GNU's rm then
+ * removes no directory above it any more, so that the end is the last entry of what is listed last.
+ */
+bool walk_breaks(struct walk *w, int errnum); /* false for NULL */
 bool walk_remove_is_last(const struct walk *w, const struct node *parent, const char *name);
 /* A directory that needs its marker if it is empty when the walk ends. */
 void walk_note_dir(struct walk *w, struct node *dir);

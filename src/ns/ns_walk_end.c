@@ -6,6 +6,7 @@
  * Wherever the end comes, what a walk does after it is strict: a walk that does not fit this
  * picture loses speed, never the truth. Core thread.
  */
+#include <errno.h>
 #include <stdlib.h>
 
 #include "ns/ns_walk_int.h"
@@ -170,13 +171,36 @@ bool walk_end_will_come(const struct walk *w, const struct ns_call *c)
 			     (!*rest && walk_asks_about(w, c, n)));
 }
 
+bool walk_breaks(struct walk *w, int errnum)
+{
+	if (!errnum || (errnum == ENOENT && w && w->forced) || !walk_is_remove(w) || w->passed_end)
+		return false;
+	w->broken = true;
+	return true;
+}
+
+/* The entry that comes last in the directory that was listed last, or that directory, if empty. */
+static bool ends_chain(const struct walk *w, const struct node *parent, const char *name)
+{
+	const struct link *end = w->chain_len ? &w->chain[w->chain_len - 1] : NULL;
+
+	if (!end)
+		return false;
+	if (end->last_name)
+		return end->dir == parent && !strcmp(end->last_name, name);
+	return end->dir->parent == parent && !strcmp(end->dir->name, name);
+}
+
 bool walk_remove_is_last(const struct walk *w, const struct node *parent, const char *name)
 {
 	struct buf b = BUF_INIT(0);
 	bool same;
 
-	if (w->kind != COMMAND_REMOVE || parent->volume != w->volume ||
-		strcmp(name, w->last_name) != 0)
+	if (w->kind != COMMAND_REMOVE || parent->volume != w->volume)
+		return false;
+	if (w->broken && ends_chain(w, parent, name))
+		return true;
+	if (strcmp(name, w->last_name) != 0)
 		return false;
 	node_path(parent, &b);
 	if (b.len > 1)

@@ -33,6 +33,8 @@ struct walk {
 	const char *last_name;
 	bool last_slash; /* it was written as a directory: "a/", "a/." */
 	bool proven[WALK_OPS];
+	bool forced; /* it passes over what is not there */
+	bool broken; /* a removal has failed: see walk_breaks() */
 	bool passed_end, exited;
 	bool waking; /* its waiters are being resumed */
 	unsigned pending;

@@ -66,6 +66,51 @@ test_delete_refused_nested() {
 	[ ! -e "$MNT/d/b" ] || fail "d/b is still there"
 }
 
+# rm tries to remove no directory above one that it failed to remove: its last call is another
+# then, and must still be held, at the speed of batches.
+removed_but_first() { # removed_but_first: below d, of which S3 keeps d/a0 when the first is deleted
+	local batches
+	deny_delete d/a0
+	stats_reset
+	run rm -r "$MNT/d"
+	s3 ls "$BUCKET" d/ | cut -f 1 >objects
+	assert_eq 1 "$RC" "exit code of rm -r"
+	assert_eq a0 "$(cat objects)" "what is left when rm has ended"
+	batches=$(($(stat_get DeleteObjects) + $(stat_get DeleteObject)))
+	assert_le "$batches" 12 "requests that delete"
+}
+
+slow_deletes() {
+	start_s3d --latency-ms DeleteObjects=400,DeleteObject=50
+	printf 'd/a0 1\n' | s3 puts "$BUCKET"
+}
+
+test_removal_goes_on_after_refusal() {
+	need s3d
+	slow_deletes
+	put_objects d 200 1
+	mount_fs "$BUCKET"
+	removed_but_first
+}
+
+test_removal_goes_on_below() {
+	need s3d
+	slow_deletes
+	put_objects d/m/x 200 1
+	put_objects d/z 200 1
+	mount_fs "$BUCKET"
+	removed_but_first
+}
+
+test_removal_goes_on_to_empty_directory() {
+	need s3d
+	slow_deletes
+	put_objects d/m 200 1
+	printf 'd/z/ 0\n' | s3 puts "$BUCKET"
+	mount_fs "$BUCKET"
+	removed_but_first
+}
+
 test_remove_again_after_refusal() {
 	need s3d
 	fresh
