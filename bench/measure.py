@@ -79,8 +79,11 @@ class Server:
 
     def requests(self):
         """{operation: requests} since the last reset, without operations that had none."""
-        operations = json.loads(self.control("GET", "stats"))["ops"]
+        operations = self.stats()["ops"]
         return {op: c["requests"] for op, c in operations.items() if c.get("requests")}
+
+    def stats(self):
+        return json.loads(self.control("GET", "stats"))
 
     def __enter__(self):
         return self

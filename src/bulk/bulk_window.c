@@ -1,7 +1,7 @@
 /* The window: see bulk_window.h. */
 #include "bulk/bulk_window.h"
 
-#define LIMIT_START 256.0
+#define LIMIT_START 192.0
 #define LIMIT_SPARE 16.0
 /* One answer does not count for more: a large object among small ones says nothing of a queue. */
 #define RTT_MOST(min_ms) ((min_ms)*6 + 40)
