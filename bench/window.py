@@ -63,8 +63,8 @@ def bench_window(s3d_program, s3bulkfs, work):
         ideal = count / rate
         wanted = ""
         if most:
-            met = wall / ideal <= most and share < SHARE_MAX
-            wanted = f"  target {most}x, under {SHARE_MAX:.0%}: {'reached' if met else 'NOT REACHED'}"
+            met = "reached" if wall / ideal <= most and share < SHARE_MAX else "NOT REACHED"
+            wanted = f"  target {most}x, under {SHARE_MAX:.0%}: {met}"
         failed = f"  EXIT {code}" if code else ""
         print(f"{'cp -r':10} {count:7} {rate:5}/s {ms:5} ms {wall:8.2f} {ideal:8.2f}"
               f" {wall / ideal:6.2f} {share:14.2%} {peak:10}{wanted}{failed}", flush=True)
