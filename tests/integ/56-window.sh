@@ -12,8 +12,8 @@ copied() {
 	assert_exit 0 cp -r "$MNT/src" "$MNT/dst"
 	assert_eq "" "$OUT" "what cp says"
 	assert_eq "$1" "$(count_objects dst/)" "copies in S3"
-	"$CTL" errors "$MNT" >errors || fail "s3bulkfsctl errors fails"
-	assert_eq "" "$(cat errors)" "failed operations"
+	"$CTL" errors "$MNT" >failures || fail "s3bulkfsctl errors fails"
+	assert_eq "" "$(cat failures)" "failed operations"
 	note "$(stat_get CopyObject) copies, $(stat_get CopyObject throttled) refused," \
 		"$(stat_get in_flight_peak) at once"
 }
