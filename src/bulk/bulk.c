@@ -127,7 +127,6 @@ void bulk_submit(struct bulk_op *op)
 	op->parts = NULL;
 	op->runnable = false;
 	op->etag[0] = '\0';
-	op->mtime_ms = 0;
 	if (!is_holder(op))
 		op->target->stats.pending++;
 	order_enter(op);

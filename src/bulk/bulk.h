@@ -55,6 +55,8 @@ struct bulk_op {
 	const struct s3_header *patch;
 	size_t patch_count;
 	const char *content_type; /* with `patch`: in place of the source's; NULL: that */
+	/* With `patch`: user metadata that gets the source's time in seconds, if it has no such. */
+	const char *time_name;
 	/* With `patch`: all the copy's metadata, the source's being known: spares that HEAD. */
 	const struct s3_meta *whole;
 	/* With `patch`: no source is no error, then an empty object with this is put. */
@@ -63,8 +65,7 @@ struct bulk_op {
 	void (*granted)(struct bulk_op *op); /* BULK_READ, BULK_WRITE; may run inside bulk_submit */
 	void (*done)(struct bulk_op *op, const struct s3_err *err);
 	/* Results, valid in `done`. */
-	char etag[80];    /* "" when the server gave none */
-	int64_t mtime_ms; /* 0: unknown */
+	char etag[80]; /* "" when the server gave none */
 
 	/* The engine's own. */
 	struct key_wait waits[2];

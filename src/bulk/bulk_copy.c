@@ -9,15 +9,13 @@ static void copy_done(
 {
 	struct bulk_op *op = ctx;
 
+	(void)mtime_ms;
 	bulk_landed_one(op->target, &op->launch, err);
 	if (err->cls != S3_OK && bulk_try_again(op, err, NULL))
 		return;
-	if (err->cls == S3_OK) {
-		if (result->etag.len < sizeof(op->etag)) {
-			memcpy(op->etag, result->etag.ptr, result->etag.len);
-			op->etag[result->etag.len] = '\0';
-		}
-		op->mtime_ms = mtime_ms;
+	if (err->cls == S3_OK && result->etag.len < sizeof(op->etag)) {
+		memcpy(op->etag, result->etag.ptr, result->etag.len);
+		op->etag[result->etag.len] = '\0';
 	}
 	bulk_finish(op, err);
 }

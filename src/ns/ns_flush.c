@@ -30,9 +30,8 @@ void file_stored(struct accepted *a)
 	struct node *n = a->node;
 
 	etag_set(&n->etag, BYTES_STR(a->op.etag));
-	if (a->op.mtime_ms)
-		n->mtime_ms = a->op.mtime_ms;
-	n->s3_time = false; /* a listing may say something else, by clock or by digits */
+	/* It stays as old as it is here; what S3 says of the new version is not known yet. */
+	n->s3_time = false;
 	n->class_id =
 		a->source ? a->source->class_id
 			  : class_id(a->ns,

@@ -98,7 +98,8 @@ struct node {
 	uint32_t hash;
 	uint32_t lookups; /* the kernel's references */
 	uint32_t refs;
-	uint32_t pending; /* accepted operations on this name */
+	uint32_t pending;   /* accepted operations on this name */
+	int32_t s3_ahead_s; /* how much later than mtime_ms S3 says; 0 unless it was written here */
 	union {
 		uint32_t keepers; /* NODE_DIR: walks that see to it, or to one below, lasting */
 		uint32_t opens;   /* NODE_FILE: handles */
@@ -107,7 +108,7 @@ struct node {
 	bool live; /* in the table */
 	bool archived;
 	bool link;        /* NODE_FILE: a symbolic link; its content is where it points to */
-	bool s3_time;     /* mtime_ms is what S3 says */
+	bool s3_time;     /* what S3 says is known: node_s3_time_s() */
 	uint8_t look;     /* enum look */
 	bool unsent;      /* NODE_DIR: made by a mkdir that S3 has not seen (ns_dir.c) */
 	bool leaving;     /* NODE_DIR: its rmdir is held, and needs no marker */

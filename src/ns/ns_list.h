@@ -32,6 +32,7 @@ struct node *merge_node(
 	struct node *dir, struct bytes name, enum node_kind kind, uint64_t start_seq);
 /* Attributes of a file; checked_ms as in struct node. */
 void merge_file(struct node *n, const struct s3_list_entry *e, int64_t checked_ms);
+int64_t node_s3_time_s(const struct node *n); /* valid with n->s3_time */
 void merge_dir(struct node *n, int64_t checked_ms);
 /*
  * An entry of a listing of `dir`: `component` is its key below the directory, without the final '/'

@@ -31,9 +31,30 @@ static void checked(struct node *n, int64_t checked_ms)
 		n->checked_ms = checked_ms;
 }
 
+int64_t node_s3_time_s(const struct node *n)
+{
+	return n->mtime_ms / 1000 + n->s3_ahead_s;
+}
+
+/*
+ * What was written here keeps the time it has here, to the millisecond, for as long as it is known:
+ * S3 has whole seconds, and another clock, so that times would go back (make).
+ */
+static void merge_time(struct node *n, int64_t mtime_ms, bool same)
+{
+	if (same && n->mtime_ms) {
+		n->s3_ahead_s = (int32_t)(mtime_ms / 1000 - n->mtime_ms / 1000);
+	} else {
+		n->mtime_ms = mtime_ms;
+		n->s3_ahead_s = 0;
+	}
+	n->s3_time = true;
+}
+
 void merge_file(struct node *n, const struct s3_list_entry *e, int64_t checked_ms)
 {
 	struct etag old = n->etag;
+	bool same;
 
 	n->etag = (struct etag){0};
 	etag_set(&n->etag, e->etag);
@@ -41,8 +62,9 @@ void merge_file(struct node *n, const struct s3_list_entry *e, int64_t checked_m
 		n->pages_good = false;
 	/* Others who change only its metadata make a new version of the same content; some answers
 	 * give its time in whole seconds. */
-	if (!etag_equal(&old, &n->etag) ||
-		(n->s3_time && n->mtime_ms / 1000 != e->mtime_ms / 1000)) {
+	same = etag_equal(&old, &n->etag) &&
+	       (!n->s3_time || node_s3_time_s(n) == e->mtime_ms / 1000);
+	if (!same) {
 		meta_drop(n);
 		full_again(n);
 	} else if (n->look == LOOK_FAILED) {
@@ -51,8 +73,7 @@ void merge_file(struct node *n, const struct s3_list_entry *e, int64_t checked_m
 	}
 	etag_free(&old);
 	n->size_bytes = e->size_bytes;
-	n->mtime_ms = e->mtime_ms;
-	n->s3_time = true;
+	merge_time(n, e->mtime_ms, same);
 	n->class_id = class_id(n->volume->ns, e->storage_class);
 	n->archived = e->archived;
 	checked(n, checked_ms);
@@ -109,6 +130,7 @@ static void move_aside(
 		n->size_bytes = file->size_bytes;
 		n->mtime_ms = file->mtime_ms;
 		n->s3_time = file->s3_time;
+		n->s3_ahead_s = file->s3_ahead_s;
 		n->class_id = file->class_id;
 		n->archived = file->archived;
 		n->checked_ms = file->checked_ms;

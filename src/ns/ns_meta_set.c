@@ -31,6 +31,12 @@ static void unmake(const struct ns_call *c)
 	m->made &= ~gone;
 }
 
+/* Will its time be the same when only S3 knows it? */
+static bool lasts(const struct node *n)
+{
+	return (n->meta && (n->meta->has & META_MTIME)) || (n->s3_time && !n->s3_ahead_s);
+}
+
 /* What the call sets that is not so already. */
 static void wanted(const struct ns_call *c, struct node_meta *m)
 {
@@ -66,7 +72,7 @@ static void wanted(const struct ns_call *c, struct node_meta *m)
 			m->mtime = (struct timespec){
 				.tv_sec = wall_ms / 1000, .tv_nsec = wall_ms % 1000 * 1000000};
 		if (m->mtime.tv_sec != now.st_mtim.tv_sec ||
-			m->mtime.tv_nsec != now.st_mtim.tv_nsec)
+			m->mtime.tv_nsec != now.st_mtim.tv_nsec || !lasts(c->node))
 			m->has |= META_MTIME;
 	}
 }
@@ -102,6 +108,18 @@ static void meta_settled(struct accepted *a, const struct s3_err *err)
 	etag_free(&old);
 }
 
+/* To S3 a change of attributes is a new version, and as old as that: the time it had is kept. */
+static void keep_time(struct node *n)
+{
+	struct node_meta *m = meta_get(n);
+
+	if (m->has & META_MTIME)
+		return;
+	m->has |= META_MTIME;
+	m->mtime.tv_sec = n->mtime_ms / 1000;
+	m->mtime.tv_nsec = n->mtime_ms % 1000 * 1000000;
+}
+
 void meta_save_file(
 	struct node *n, struct walk *w, struct ns_call *c, void (*then)(struct ns_call *))
 {
@@ -109,6 +127,10 @@ void meta_save_file(
 
 	accepted_source(a, n, &n->etag);
 	a->op.size_bytes = n->size_bytes;
+	if (meta_is_known(n, true))
+		keep_time(n);
+	else
+		a->op.time_name = META_TIME_NAME;
 	meta_send(a);
 	a->settle = meta_settled;
 	meta_get(n)->saving = true;
@@ -129,6 +151,7 @@ static void save_link(struct ns_call *c, void (*then)(struct ns_call *))
 	struct walk *w = walk_known(c->node->volume->ns, c);
 	bool deferred = link_deferred(c);
 
+	keep_time(c->node);
 	link_put(c->node, w, deferred ? NULL : c, then);
 	if (deferred)
 		then(c);

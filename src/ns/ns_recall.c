@@ -8,6 +8,7 @@
 #include <uthash.h>
 
 #include "ns/ns_int.h"
+#include "ns/ns_list.h"
 #include "util/mem.h"
 
 #define RECALL_BYTES_MAX ((size_t)16 << 20)
@@ -17,7 +18,8 @@ struct recalled {
 	TAILQ_ENTRY(recalled) link;
 	struct etag etag;
 	struct node_meta *meta; /* or NULL */
-	int64_t mtime_ms;       /* S3's; 0: not known */
+	int64_t mtime_ms;       /* as it is shown */
+	int64_t s3_time_s;      /* as S3 has it; 0: not known */
 	size_t bytes;
 	uint8_t look;
 	bool is_link;
@@ -105,7 +107,8 @@ void recall_keep(struct node *n)
 	}
 	HASH_ADD(hh, r->entries, volume_id, hashed_bytes(e), e);
 	etag_copy(&e->etag, &n->etag);
-	e->mtime_ms = n->s3_time ? n->mtime_ms : 0;
+	e->mtime_ms = n->mtime_ms;
+	e->s3_time_s = n->s3_time ? node_s3_time_s(n) : 0;
 	e->look = n->look;
 	e->is_link = n->link;
 	e->meta = n->meta;
@@ -129,7 +132,11 @@ void recall_take(struct node *n)
 	if (!e)
 		return;
 	if (etag_equal(&e->etag, &n->etag) &&
-		(!e->mtime_ms || n->kind == NODE_DIR || e->mtime_ms / 1000 == n->mtime_ms / 1000)) {
+		(!e->s3_time_s || n->kind == NODE_DIR || e->s3_time_s == node_s3_time_s(n))) {
+		if (n->kind == NODE_FILE) {
+			n->s3_ahead_s = (int32_t)(node_s3_time_s(n) - e->mtime_ms / 1000);
+			n->mtime_ms = e->mtime_ms;
+		}
 		n->link = e->is_link;
 		n->look = e->look;
 		n->meta = e->meta;

@@ -27,13 +27,55 @@ same_but() {
 	assert_same expected got "metadata of $key"
 }
 
+s3_time() { # s3_time KEY: its LastModified, in seconds
+	s3 modified "$BUCKET" "$1"
+}
+
+# To S3 a change of attributes is a new version; the time of the file stays what it was.
+test_changes_keep_the_time() {
+	local before
+	fresh
+	echo content >file
+	s3 put "$BUCKET" old file
+	s3 put "$BUCKET" s3fs file mode=33188 mtime=981173106.5
+	echo new >"$MNT/new"
+	ln -s new "$MNT/link"
+	ls -l "$MNT" # what is known of the others is what a listing says
+	before=$(cd "$MNT" && stat -c '%n %y' old new link)
+	next_second
+	assert_exit 0 chmod 600 "$MNT/old" "$MNT/new" "$MNT/s3fs"
+	assert_exit 0 chown -h 7 "$MNT/link" "$MNT/new"
+	assert_eq "$before" "$(cd "$MNT" && stat -c '%n %y' old new link)" "times at once"
+	assert_eq 981173106.5 "$(s3 show "$BUCKET" s3fs | sed -n 's/^meta.mtime //p')" "s3fs's time"
+	remount "$BUCKET"
+	assert_eq "$before" "$(cd "$MNT" && stat -c '%n %y' old new link)" "times, after a new mount"
+}
+
+# Times do not go back to whole seconds when a listing comes, which has no others.
+test_times_of_what_was_written_here() {
+	local before
+	start_server
+	mount_fs "$BUCKET" metadata_ttl=0
+	echo a >"$MNT/a"
+	echo b >"$MNT/b"
+	cp "$MNT/a" "$MNT/c"
+	before=$(cd "$MNT" && stat -c '%n %y' a b c)
+	next_second
+	ls -l "$MNT" >/dev/null
+	assert_eq "$before" "$(cd "$MNT" && stat -c '%n %y' a b c)" "times after a listing"
+	mv "$MNT/c" "$MNT/d"
+	assert_eq "$(echo "$before" | sed -n 's/^c //p')" "$(stat -c %y "$MNT/d")" "time of d"
+}
+
 test_chmod_keeps_the_rest() {
+	local time
 	need s3d # radosgw 16 loses the tags of what is copied with new metadata
 	fresh
 	echo content >file
 	rich page.html file
+	time=$(s3_time page.html)
 	assert_exit 0 chmod 600 "$MNT/page.html"
-	same_but page.html "meta.mode 33152"
+	same_but page.html "meta.mode 33152" "meta.mtime $time"
 	assert_exit 0 chown 12:34 "$MNT/page.html"
 	assert_exit 0 touch -d '2001-02-03 04:05:06.123456789 UTC' "$MNT/page.html"
 	same_but page.html "meta.mode 33152" "meta.uid 12" "meta.gid 34" \
@@ -43,16 +85,18 @@ test_chmod_keeps_the_rest() {
 
 # Above the threshold the copy is made in parts, and CreateMultipartUpload takes nothing over.
 test_chmod_of_large_object() {
+	local time
 	need s3d # radosgw 16 loses the tags of what is copied with new metadata
 	start_server
 	mount_fs "$BUCKET" copy_threshold=5M,copy_part_size=5M
 	dd if=/dev/urandom of=big bs=1M count=11 status=none
 	rich big big
+	time=$(s3_time big)
 	[ "$SERVER" != s3d ] || stats_reset
 	assert_exit 0 chmod 640 "$MNT/big"
 	[ "$SERVER" != s3d ] || assert_eq 3 "$(stat_get UploadPartCopy)" UploadPartCopy
 	[ "$SERVER" != s3d ] || assert_eq 0 "$(stat_get GetObject)" GetObject
-	same_but big "meta.mode 33184"
+	same_but big "meta.mode 33184" "meta.mtime $time"
 	s3 get "$BUCKET" big | cmp - big || fail "the content has changed"
 }
 
@@ -256,8 +300,8 @@ test_no_head_for_what_was_written_here() {
 	remount "$BUCKET"
 	ls -l "$MNT/src" >/dev/null
 	assert_exit 0 chmod 640 "$MNT/src/1.txt"
-	assert_eq "meta.author me meta.mode 33184" \
-		"$(s3 show "$BUCKET" src/1.txt | grep meta | paste -sd' ')" "others' metadata"
+	assert_eq "meta.author me meta.mode 33184" "$(s3 show "$BUCKET" src/1.txt |
+		grep meta | grep -v mtime | paste -sd' ')" "others' metadata"
 }
 
 run_tests "$@"

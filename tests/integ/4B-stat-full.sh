@@ -74,9 +74,10 @@ test_of_others() {
 	full
 	show "$MNT/copy" >got
 	assert_same expected got "copied in S3, after a new mount"
-	# They change something: the next listing shows it.
+	# They change something: the next listing shows it, by its time in seconds.
 	full metadata_ttl=0
 	show "$MNT/t" >/dev/null
+	next_second
 	s3 put "$BUCKET" t/s3fs file mode=33188 mtime=1.5
 	s3 put "$BUCKET" t/sub/ empty mode=16877 mtime=2.5
 	s3 put "$BUCKET" t/link file

@@ -117,6 +117,13 @@ start_server() {
 	fi
 }
 
+# Waits for S3's clock, which has whole seconds, to show another one.
+next_second() {
+	local now
+	now=$(date +%s)
+	until [ "$(date +%s)" -gt "$now" ]; do :; done
+}
+
 put_objects() { # put_objects PREFIX COUNT SIZE: PREFIX/f000000 ... in $BUCKET
 	if [ "$SERVER" = s3d ]; then
 		ctl POST seed "{\"bucket\":\"$BUCKET\",\"prefix\":\"$1/\",\"count\":$2,\"size\":$3}" \

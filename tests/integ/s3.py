@@ -5,6 +5,7 @@ Environment: S3_ENDPOINT, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY.
 
   mkbucket B             ls B [PREFIX] [--meta] [--files]   put B KEY [FILE] [name=value...]
   get B KEY              head B KEY                         del B KEY
+  fetch B PREFIX DIR     modified B KEY
   show B KEY             tag B KEY [name=value...]
   puts B                 putfiles B PREFIX FILE...          seed B PREFIX COUNT SIZE
   uploads B              deny B ACTION KEY...               stat URL OPERATION [FIELD]
@@ -157,6 +158,30 @@ def get(bucket, key):
     sys.stdout.buffer.write(client().get_object(Bucket=bucket, Key=key)["Body"].read())
 
 
+def fetch(bucket, prefix, to):
+    """What is below PREFIX as files, directories and links (modes and links as s3fs keeps them)."""
+    import stat as st
+
+    s3 = client()
+
+    def one(o):
+        got = s3.get_object(Bucket=bucket, Key=o["Key"])
+        body, mode = got["Body"].read(), int(got["Metadata"].get("mode", "0"))
+        path = os.path.join(to, o["Key"][len(prefix) :])
+        os.makedirs(path if path.endswith("/") else os.path.dirname(path), exist_ok=True)
+        if st.S_ISLNK(mode):
+            os.symlink(body, path)
+            return
+        if not path.endswith("/"):
+            with open(path, "wb") as f:
+                f.write(body)
+        if mode:
+            os.chmod(path, st.S_IMODE(mode))
+
+    os.makedirs(to, exist_ok=True)
+    in_threads(one, every_key(s3, bucket, prefix))
+
+
 def head(bucket, key):
     import botocore.exceptions
 
@@ -166,6 +191,10 @@ def head(bucket, key):
         print(e.response["ResponseMetadata"]["HTTPStatusCode"])
         sys.exit(1)
     print(h["ContentLength"], h["ETag"].strip('"'), json.dumps(h["Metadata"], sort_keys=True))
+
+
+def modified(bucket, key):
+    print(int(client().head_object(Bucket=bucket, Key=key)["LastModified"].timestamp()))
 
 
 def delete(bucket, key):
@@ -229,7 +258,9 @@ COMMANDS = {
     "putfiles": putfiles,
     "seed": seed,
     "get": get,
+    "fetch": fetch,
     "head": head,
+    "modified": modified,
     "del": delete,
     "show": show,
     "tag": tag,
