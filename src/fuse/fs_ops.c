@@ -66,6 +66,15 @@ static void fs_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
 	fs_start(r, ns_getattr);
 }
 
+/* Not asked where the kernel checks modes itself. */
+static void fs_access(fuse_req_t req, fuse_ino_t ino, int mask)
+{
+	struct fs_req *r = fs_begin(req, ino, REPLY_ERR);
+
+	r->call.flags = (unsigned)mask;
+	fs_start(r, ns_access);
+}
+
 static void fs_setattr(
 	fuse_req_t req, fuse_ino_t ino, struct stat *st, int to_set, struct fuse_file_info *fi)
 {
@@ -338,6 +347,7 @@ const struct fuse_lowlevel_ops fs_ops = {
 	.forget = fs_forget,
 	.forget_multi = fs_forget_multi,
 	.getattr = fs_getattr,
+	.access = fs_access,
 	.setattr = fs_setattr,
 	.readlink = fs_readlink,
 	.mknod = fs_mknod,

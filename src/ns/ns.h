@@ -155,6 +155,7 @@ void ns_on_stale(struct ns *ns,
 void ns_lookup(struct ns_call *call);      /* node, name */
 void ns_lookup_root(struct ns_call *call); /* node: a volume's root */
 void ns_getattr(struct ns_call *call);     /* node; file or NULL */
+void ns_access(struct ns_call *call);      /* node, flags R_OK, W_OK, X_OK: access(2) */
 void ns_setattr(struct ns_call *call);     /* node, flags NS_SET_*, st; file or NULL */
 /* Takes `count` lookup references from the node. No reply. */
 void ns_forget(struct node *node, uint64_t count);

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "ns/ns_content.h"
 #include "util/clk.h"
@@ -172,14 +173,16 @@ static void lookup_probed(struct ns_call *c)
 int name_check(const struct ns_call *c, const char *name)
 {
 	struct buf key = BUF_INIT(0);
-	bool good;
+	bool good, fits;
 
 	if (strlen(name) > NAME_BYTES_MAX)
 		return ENAMETOOLONG;
 	node_key(c->node, &key);
 	good = name_decode(BYTES_STR(name), &key) && !key.failed;
+	/* A server says so, too, but not of a HEAD. */
+	fits = key.len <= S3_KEY_BYTES_MAX;
 	buf_free(&key);
-	return good ? 0 : EINVAL;
+	return !good ? EINVAL : fits ? 0 : ENAMETOOLONG;
 }
 
 static bool has_control(struct bytes b)
@@ -296,6 +299,21 @@ void ns_getattr(struct ns_call *c)
 		return;
 	}
 	probe_name(c, n->parent, BYTES(n->name, n->name_len), getattr_probed);
+}
+
+void ns_access(struct ns_call *c)
+{
+	const struct node *n = c->node;
+	struct ns_attr attr;
+
+	node_attr(n, c, &attr);
+	/* What the kernel refuses to whoever it lets in, root included. */
+	if ((c->flags & W_OK) && n->volume->config.read_only)
+		c->reply(c, EROFS);
+	else if ((c->flags & X_OK) && S_ISREG(attr.st.st_mode) && !(attr.st.st_mode & 0111))
+		c->reply(c, EACCES);
+	else
+		c->reply(c, 0);
 }
 
 void ns_forget(struct node *n, uint64_t count)

@@ -322,6 +322,8 @@ struct s3_op *s3_delete_many(struct s3_client *c, const struct bytes *keys, size
 #define S3_PART_MIN ((uint64_t)5 << 20)
 #define S3_PART_MAX ((uint64_t)5 << 30)
 #define S3_PARTS_MAX 10000
+/* S3 User Guide, "Creating object key names". */
+#define S3_KEY_BYTES_MAX 1024
 #define S3_COPY_MAX ((uint64_t)5 << 30) /* largest source of one CopyObject */
 
 typedef void s3_create_fn(void *ctx, const struct s3_err *err, struct bytes upload_id);

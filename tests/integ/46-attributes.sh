@@ -189,6 +189,21 @@ test_privileges_go() {
 }
 
 # A copy in S3 has what its source has, whatever mode cp made it with: no metadata is added.
+test_access() {
+	start_server
+	echo x >file
+	s3 put "$BUCKET" plain file
+	mount_fs "$BUCKET"
+	[ ! -x "$MNT/plain" ] || fail "a file without x is executable"
+	chmod 755 "$MNT/plain"
+	[ -x "$MNT/plain" ] || fail "a file with x is not executable"
+	if [ ! -w "$MNT/plain" ] || [ ! -x "$MNT" ]; then
+		fail "no right to write, or to enter"
+	fi
+	mount_fs "$BUCKET" ro
+	[ ! -w "$MNT/plain" ] || fail "a read-only mount can be written"
+}
+
 test_modes_do_not_burden_copies() {
 	need s3d
 	fresh
