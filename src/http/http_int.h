@@ -36,7 +36,7 @@ struct http_watch {
 	uint32_t watched; /* events that epoll was told; 0: it does not know the socket */
 	uint32_t wanted;  /* events that libcurl waits for */
 	struct http_lane *lane;
-	bool ours; /* opened and closed by http_thread_*_socket */
+	bool ours; /* opened and closed by http_lane_*_socket */
 };
 
 /* How many transfers a lane runs at once, and how many connections it keeps. */
