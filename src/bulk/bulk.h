@@ -55,8 +55,8 @@ struct bulk_op {
 	const struct s3_header *patch;
 	size_t patch_count;
 	const char *content_type; /* with `patch`: in place of the source's; NULL: that */
-	/* With `patch`: user metadata that gets the source's time in seconds, if it has no such. */
-	const char *time_name;
+	/* With `patch`: set, too, if the source has nothing of that name; or NULL. */
+	const struct s3_header *if_absent;
 	/* With `patch`: all the copy's metadata, the source's being known: spares that HEAD. */
 	const struct s3_meta *whole;
 	/* With `patch`: no source is no error, then an empty object with this is put. */

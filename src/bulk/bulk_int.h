@@ -80,13 +80,9 @@ void copy_failed(struct bulk_op *op, const struct s3_err *err); /* an attempt ha
 void copy_found(struct bulk_op *op, const struct s3_object *o); /* an earlier attempt has made it */
 /* bulk_meta.c */
 void meta_copy_launch(struct bulk_op *op);
-/* The source's metadata with the operation's changes, borrowed from both and from `patched`. */
-struct patched {
-	struct s3_header *headers; /* to be freed */
-	char time[24];
-};
+/* The source's metadata with the operation's changes; borrows from both; free(*headers). */
 struct s3_meta meta_patched(
-	const struct bulk_op *op, const struct s3_object *o, struct patched *patched);
+	const struct bulk_op *op, const struct s3_object *o, struct s3_header **headers);
 /* bulk_mpcopy.c */
 bool mp_copy_wanted(const struct bulk_op *op);
 void mp_copy_launch(struct bulk_op *op);

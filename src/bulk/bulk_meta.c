@@ -3,7 +3,6 @@
  * (HeadObject) and sent again with the changes. Core thread only.
  */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -37,25 +36,21 @@ static bool is_self_copy(const struct bulk_op *op)
 }
 
 struct s3_meta meta_patched(
-	const struct bulk_op *op, const struct s3_object *o, struct patched *patched)
+	const struct bulk_op *op, const struct s3_object *o, struct s3_header **headers)
 {
-	struct s3_header *headers =
-		mem_calloc(o->user_count + op->patch_count + 1, sizeof(*headers));
 	bool self = is_self_copy(op);
 	size_t count = 0, i;
 
+	*headers = mem_calloc(o->user_count + op->patch_count + 1, sizeof(**headers));
 	for (i = 0; i < o->user_count; i++)
 		if (!is_patched(op, o->user[i].name))
-			headers[count++] = o->user[i];
+			(*headers)[count++] = o->user[i];
 	for (i = 0; i < op->patch_count; i++)
 		if (op->patch[i].value)
-			headers[count++] = op->patch[i];
-	if (op->time_name && !is_patched(op, op->time_name) && !user_value(o, op->time_name)) {
-		snprintf(patched->time, sizeof(patched->time), "%lld",
-			(long long)(o->mtime_ms / 1000));
-		headers[count++] = (struct s3_header){op->time_name, patched->time};
-	}
-	patched->headers = headers;
+			(*headers)[count++] = op->patch[i];
+	if (op->if_absent && !is_patched(op, op->if_absent->name) &&
+		!user_value(o, op->if_absent->name))
+		(*headers)[count++] = *op->if_absent;
 	return (struct s3_meta){
 		.content_type = op->content_type ? op->content_type : o->content_type,
 		.storage_class = op->storage_class ? op->storage_class : o->storage_class,
@@ -69,7 +64,7 @@ struct s3_meta meta_patched(
 		.encryption = self ? o->encryption : NULL,
 		.kms_key_id = self ? o->kms_key_id : NULL,
 		.bucket_key = self ? o->bucket_key : NULL,
-		.user = headers,
+		.user = *headers,
 		.user_count = count,
 	};
 }
@@ -102,7 +97,7 @@ static void headed(void *ctx, const struct s3_err *err, const struct s3_object *
 		.code = "SourceChanged",
 		.message = "the source changed since it was listed"};
 	struct bulk_op *op = ctx;
-	struct patched patched;
+	struct s3_header *headers;
 	struct s3_meta meta;
 
 	if (err->cls == S3_NOT_FOUND && op->or_empty) {
@@ -120,9 +115,9 @@ static void headed(void *ctx, const struct s3_err *err, const struct s3_object *
 		copy_failed(op, err);
 		return;
 	}
-	meta = meta_patched(op, o, &patched);
+	meta = meta_patched(op, o, &headers);
 	copy_send(op, &meta);
-	free(patched.headers);
+	free(headers);
 }
 
 void meta_copy_launch(struct bulk_op *op)

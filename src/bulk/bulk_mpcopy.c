@@ -188,7 +188,7 @@ static void tags_in(
 static void headed(void *ctx, const struct s3_err *err, const struct s3_object *object)
 {
 	struct bulk_op *op = ctx;
-	struct patched patched;
+	struct s3_header *headers;
 	struct s3_meta meta;
 
 	if (err->cls != S3_OK) {
@@ -204,14 +204,14 @@ static void headed(void *ctx, const struct s3_err *err, const struct s3_object *
 		step(op);
 		return;
 	}
-	meta = meta_patched(op, object, &patched);
+	meta = meta_patched(op, object, &headers);
 	if (object->tag_count) {
 		op->parts->meta = s3_meta_dup(&meta);
 		s3_get_tags(op->source->client, op->source_key, 0, tags_in, op);
 	} else {
 		s3_mpu_create(op->target->client, op->key, &meta, 0, created, op);
 	}
-	free(patched.headers);
+	free(headers);
 }
 
 void mp_copy_launch(struct bulk_op *op)

@@ -1,7 +1,8 @@
 /*
  * Which command lines are walks: the table that says, for each command, which options leave its end
  * certain. An option that may make the command skip entries, ask, or do something else altogether
- * is not in the table, and the command is then strict (contract C5). Pure: no /proc, no files.
+ * is not in the table, and the command is then strict (contract C5); nor is one that follows links,
+ * whose last entry is then another than the one that was listed. Pure: no /proc, no files.
  */
 #include "ns/ns_int.h"
 
@@ -19,8 +20,8 @@ struct command_rule {
 };
 
 static const char *const cp_longs[] = {"--recursive", "--force", "--verbose", "--no-dereference",
-	"--no-target-directory", "--strip-trailing-slashes", "--dereference",
-	"--remove-destination", "--archive", "--preserve", NULL};
+	"--no-target-directory", "--strip-trailing-slashes", "--remove-destination", "--archive",
+	"--preserve", NULL};
 static const char *const cp_longs_arg[] = {"--target-directory", NULL};
 static const char *const cp_longs_eq[] = {"--preserve", "--no-preserve", NULL};
 static const char *const mv_longs[] = {
@@ -32,8 +33,7 @@ static const char *const ch_longs[] = {"--recursive", "--changes", "--quiet", "-
 static const char *const none[] = {NULL};
 
 static const struct command_rule rules[] = {
-	{"cp", COMMAND_COPY, "rRfvPdTHLap", "t", cp_longs, cp_longs_arg, cp_longs_eq, 0, true,
-		false},
+	{"cp", COMMAND_COPY, "rRfvPdTap", "t", cp_longs, cp_longs_arg, cp_longs_eq, 0, true, false},
 	{"mv", COMMAND_MOVE, "fvT", "t", mv_longs, cp_longs_arg, none, 0, true, false},
 	{"rm", COMMAND_REMOVE, "rRfvd", "", rm_longs, none, none, 0, false, false},
 	{"chmod", COMMAND_CHANGE, "Rcfv", "", ch_longs, none, none, 1, false, true},
@@ -144,7 +144,7 @@ static bool scan_long(struct scan *s, const char *word)
 		s->has_target = true;
 		return true;
 	}
-	s->recursive |= !strcmp(word, "--recursive");
+	s->recursive |= !strcmp(word, "--recursive") || !strcmp(word, "--archive");
 	s->force |= !strcmp(word, "--force");
 	if (in_list(s->rule->longs, word, strlen(word)))
 		return true;
@@ -159,7 +159,8 @@ static bool scan_long(struct scan *s, const char *word)
 static bool scan_short(struct scan *s, const char *word)
 {
 	for (word++; *word; word++) {
-		s->recursive |= *word == 'r' || *word == 'R';
+		s->recursive |= *word == 'r' || *word == 'R' ||
+				(*word == 'a' && s->rule->kind == COMMAND_COPY);
 		s->force |= *word == 'f';
 		if (strchr(s->rule->flags, *word))
 			continue;

@@ -295,7 +295,7 @@ struct accepted {
 	struct s3_meta meta;
 	/* What `meta` points at: made by meta_send, freed by meta_unsend. */
 	char *content_type;
-	struct s3_header *patch, *user;
+	struct s3_header *patch, *user, *time; /* time: one, see bulk_op's if_absent */
 	size_t patch_count;
 	struct s3_meta *kept;
 };

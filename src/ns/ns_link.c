@@ -93,12 +93,19 @@ void ns_readlink(struct ns_call *c)
 	struct node *n = c->node;
 	struct link_fetch *f;
 	struct walk *w;
+	int errnum;
 
 	if (n->kind != NODE_FILE || !n->link) {
 		c->reply(c, EINVAL);
 		return;
 	}
 	w = walk_of(n->volume, c);
+	if (walk_follows(w, c, ns_readlink, &errnum))
+		return;
+	if (errnum) {
+		c->reply(c, errnum);
+		return;
+	}
 	if (walk_is_copy(w))
 		walk_opened(w, n);
 	if (n->meta && n->meta->target) {

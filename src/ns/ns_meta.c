@@ -307,6 +307,7 @@ void meta_send(struct accepted *a)
 void meta_unsend(struct accepted *a)
 {
 	meta_headers_free(a->patch, a->patch_count);
+	meta_headers_free(a->time, a->time ? 1 : 0);
 	s3_meta_free(a->kept);
 	free(a->user);
 	free(a->content_type);

@@ -28,7 +28,6 @@ struct walk;
 /* S3's bound on the names and values of one object's user metadata (S3 User Guide). */
 #define META_BYTES_MAX 2048
 
-#define META_TIME_NAME "mtime"
 #define META_LINK_TYPE "application/octet-stream" /* as s3fs has it */
 
 #define META_MODE 1u

@@ -215,7 +215,7 @@ struct s3_header *meta_headers(const struct node_meta *m, mode_t type, bool patc
 		h[n++] = (struct s3_header){"gid", mem_printf("%u", m->gid)};
 	if (m && (m->has & META_MTIME)) {
 		mtime_format(&m->mtime, text);
-		h[n++] = (struct s3_header){META_TIME_NAME, mem_strdup(text)};
+		h[n++] = (struct s3_header){"mtime", mem_strdup(text)};
 	}
 	if (m && (m->has & META_XATTRS) && (m->xattrs.count || patch))
 		h[n++] = (struct s3_header){

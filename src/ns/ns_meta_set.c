@@ -109,15 +109,27 @@ static void meta_settled(struct accepted *a, const struct s3_err *err)
 }
 
 /* To S3 a change of attributes is a new version, and as old as that: the time it had is kept. */
+static struct node_meta time_of(const struct node *n)
+{
+	return (struct node_meta){.has = META_MTIME,
+		.mtime = {.tv_sec = n->mtime_ms / 1000, .tv_nsec = n->mtime_ms % 1000 * 1000000}};
+}
+
 static void keep_time(struct node *n)
 {
-	struct node_meta *m = meta_get(n);
+	struct node_meta *m = meta_get(n), time = time_of(n);
 
-	if (m->has & META_MTIME)
-		return;
-	m->has |= META_MTIME;
-	m->mtime.tv_sec = n->mtime_ms / 1000;
-	m->mtime.tv_nsec = n->mtime_ms % 1000 * 1000000;
+	meta_take_bits(m, &time, ~m->has);
+}
+
+/* The same where one may have been set that is not known here. */
+static void keep_time_if_none(struct accepted *a)
+{
+	struct node_meta time = time_of(a->node);
+	size_t count;
+
+	a->time = meta_headers(&time, S_IFREG, false, &count);
+	a->op.if_absent = a->time;
 }
 
 void meta_save_file(
@@ -130,7 +142,7 @@ void meta_save_file(
 	if (meta_is_known(n, true))
 		keep_time(n);
 	else
-		a->op.time_name = META_TIME_NAME;
+		keep_time_if_none(a);
 	meta_send(a);
 	a->settle = meta_settled;
 	meta_get(n)->saving = true;

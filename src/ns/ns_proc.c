@@ -162,13 +162,14 @@ static void unescape(char *text)
 	*to = '\0';
 }
 
-/* The length of the mount point that the path is below, and whether that is in user space. */
-static size_t covering_mount(const char *mountinfo, const char *path, bool *fuse)
+/* The length of the mount point that the path is below, and whether that is in user space. *below:
+ * is another one below the path? */
+static size_t covering_mount(const char *mountinfo, const char *path, bool *fuse, bool *below)
 {
 	const char *line = mountinfo;
 	size_t best = 0;
 
-	*fuse = false;
+	*fuse = *below = false;
 	while (line && *line) {
 		char point[PATH_MAX], type[64];
 		const char *dash, *end = strchr(line, '\n');
@@ -178,6 +179,7 @@ static size_t covering_mount(const char *mountinfo, const char *path, bool *fuse
 			sscanf(line, "%*d %*d %*s %*s %4095s", point) == 1 &&
 			sscanf(dash + 3, "%63s", type) == 1) {
 			unescape(point);
+			*below = *below || (path_within(point, path) && strcmp(point, path) != 0);
 			if (path_within(path, point) && strlen(point) >= best) {
 				best = strlen(point);
 				*fuse = !strncmp(type, "fuse", 4);
@@ -191,20 +193,20 @@ static size_t covering_mount(const char *mountinfo, const char *path, bool *fuse
 /* Is it on a filesystem in user space? Then it must not be touched. */
 static bool on_fuse(const char *mountinfo, const char *path)
 {
-	bool fuse;
+	bool fuse, below;
 
-	covering_mount(mountinfo, path, &fuse);
+	covering_mount(mountinfo, path, &fuse, &below);
 	return fuse;
 }
 
 bool process_is_near(const char *path)
 {
 	struct buf mountinfo = BUF_INIT(MOUNTINFO_MAX);
-	bool fuse = true;
+	bool fuse = true, below;
 
 	/* What the root itself is on, we are started from as well. */
 	if (read_file("/proc/self/mountinfo", &mountinfo) &&
-		covering_mount(buf_str(&mountinfo), path, &fuse) <= 1)
+		covering_mount(buf_str(&mountinfo), path, &fuse, &below) <= 1)
 		fuse = false;
 	buf_free(&mountinfo);
 	return !fuse;
@@ -306,7 +308,7 @@ char *process_path_in(const struct process *p, const char *arg, const char *moun
 		.mountinfo = BUF_INIT(MOUNTINFO_MAX),
 		.at = BUF_INIT(2 * PATH_MAX)};
 	char *path = NULL;
-	bool fuse;
+	bool fuse, below;
 
 	if (!*arg || !read_file("/proc/self/mountinfo", &r.mountinfo)) {
 		buf_free(&r.mountinfo);
@@ -320,10 +322,12 @@ char *process_path_in(const struct process *p, const char *arg, const char *moun
 			buf_adds(&r.at, p->cwd);
 	}
 	go_path(&r, arg);
-	/* Another mount may lie within this one. */
+	/* Another mount may lie within this one: on the way there, or below, and then be the last
+	 * entry, of which nobody tells us. */
 	if (!r.unsure && !r.at.failed && inside(&r) &&
-		covering_mount(buf_str(&r.mountinfo), buf_str(&r.at), &fuse) <=
-			strlen(mountpoint)) {
+		covering_mount(buf_str(&r.mountinfo), buf_str(&r.at), &fuse, &below) <=
+			strlen(mountpoint) &&
+		!below) {
 		const char *rest =
 			buf_str(&r.at) + (strcmp(mountpoint, "/") ? strlen(mountpoint) : 0);
 

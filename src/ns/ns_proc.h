@@ -32,7 +32,7 @@ struct command {
 	enum command_kind kind;
 	const char *last; /* the last source or argument, in argv */
 	size_t count;     /* of sources or arguments */
-	bool recursive;   /* COMMAND_CHANGE: what is in a directory, too */
+	bool recursive;   /* what is in a directory, too */
 	bool dirs_first;  /* COMMAND_CHANGE: a directory before what is in it, not after */
 	bool force;       /* asks nothing, and passes over what is not there */
 	/* It does not look at what close(2) says, and may not say that it could not read a

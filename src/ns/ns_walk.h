@@ -85,6 +85,12 @@ bool walk_copy_is_last(const struct walk *w); /* the file made from walk_source 
  * nothing) is no directory? */
 bool walk_remove_fails_at(
 	const struct walk *w, const struct node *parent, const char *name, const struct node *n);
+/*
+ * The walk (or NULL) reads the link c->node, perhaps to follow it. If that lies on the way to its
+ * last argument, what is pending is waited for (true: the call is parked), *errnum says what has
+ * failed of it, and the rest is strict.
+ */
+bool walk_follows(struct walk *w, struct ns_call *c, void (*resume)(struct ns_call *), int *errnum);
 /* A removal of the walk answers errnum. True: the walk takes it for a failure. GNU's rm then
  * removes no directory above it any more, so that the end is the last entry of what is listed last.
  */

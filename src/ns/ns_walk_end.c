@@ -157,14 +157,49 @@ static struct node *go_to_last(const struct walk *w, const char **rest)
 	return n;
 }
 
+/* Does it follow a symbolic link that is its last argument? GNU's cp -r copies it. */
+static bool follows_last(const struct walk *w)
+{
+	if (w->last_slash)
+		return true;
+	return w->kind == COMMAND_CHANGE || (w->kind == COMMAND_COPY && !w->recursive && !w->moves);
+}
+
+/*
+ * What lies behind a link on the way to the last argument has another path than the command line
+ * says, and its end would not be known when it comes.
+ */
+static bool is_link_on_the_way(const struct walk *w, const struct node *n)
+{
+	struct buf b = BUF_INIT(0);
+	int place;
+
+	if (!n->link || n->volume != w->volume)
+		return false;
+	node_path(n, &b);
+	place = on_the_way(w, buf_str(&b));
+	buf_free(&b);
+	return place == 1 || (place == 2 && follows_last(w));
+}
+
+bool walk_follows(struct walk *w, struct ns_call *c, void (*resume)(struct ns_call *), int *errnum)
+{
+	*errnum = 0;
+	if (!w || walk_is_run(w) || !walk_is_open(w) || !is_link_on_the_way(w, c->node))
+		return false;
+	if (walk_barrier(w, c, resume, errnum))
+		return true;
+	walk_passed_end(w);
+	return false;
+}
+
 bool walk_end_will_come(const struct walk *w, const struct ns_call *c)
 {
 	const char *rest;
-	struct node *n;
+	struct node *n = go_to_last(w, &rest);
 
 	if (w->kind != COMMAND_REMOVE)
-		return true;
-	n = go_to_last(w, &rest);
+		return !n || n->kind != NODE_FILE || !is_link_on_the_way(w, n);
 	/* A file where the way needs a directory: the kernel knows it, too, and never asks us. The
 	 * same for an argument that was shown before. */
 	return !n || !((n->kind == NODE_FILE && (*rest || w->last_slash)) ||

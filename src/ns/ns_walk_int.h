@@ -22,7 +22,7 @@ struct walk {
 	struct loop_fd pidfd;
 	enum command_kind kind; /* of a move: what it does now */
 	bool moves, moves_tree;
-	bool recursive, dirs_first; /* COMMAND_CHANGE: see struct command */
+	bool recursive, dirs_first; /* see struct command */
 	bool careless;
 	bool late;     /* only what is in its last argument is deferred */
 	bool reached;  /* it is in its last argument */

@@ -92,7 +92,7 @@ test_cp_empty_last_directory() {
 	run cp -r "$MNT/src" "$MNT/dst"
 	assert_eq 1 "$RC" "exit code when the empty directory is refused"
 	ledger_names dst/zz/
-	[ ! -e "$MNT/dst/zz" ] || fail "it is visible and not in S3"
+	gone "$MNT/dst/zz" || fail "it is visible and not in S3"
 }
 
 test_cp_empty_tree() {

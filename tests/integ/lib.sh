@@ -124,6 +124,15 @@ next_second() {
 	until [ "$(date +%s)" -gt "$now" ]; do :; done
 }
 
+# gone PATH: it is not visible, or no longer once the kernel has heard of it: that is told when
+# nobody can be waiting for us any more, which may be after the command has ended.
+gone() {
+	local end=$((SECONDS + 10))
+	while [ -e "$1" ]; do
+		[ $SECONDS -lt $end ] || return 1
+	done
+}
+
 put_objects() { # put_objects PREFIX COUNT SIZE: PREFIX/f000000 ... in $BUCKET
 	if [ "$SERVER" = s3d ]; then
 		ctl POST seed "{\"bucket\":\"$BUCKET\",\"prefix\":\"$1/\",\"count\":$2,\"size\":$3}" \
