@@ -135,19 +135,17 @@ static void collect_done(struct http_thread *t)
 /* ---- what the core thread asks for ---- */
 
 /*
- * Takes submitted and cancelled requests over. Cancelling is decided under the mutex: a request
- * that is at rest is on its way to the core thread, which may free it as soon as it has the mutex.
+ * Takes the submitted requests over, and one that is to be cancelled: the answer, or NULL. It is
+ * decided under the mutex: a request that is at rest is on its way to the core thread, which may
+ * free it as soon as it has the mutex. One at a time, because a request that is out of the list
+ * may be cancelled, and be in it, once more; after the submitted ones, because it may be one.
  */
-static bool take_over(struct http_thread *t)
+static struct http_request *next_cancelled(struct http_thread *t, bool *stop)
 {
-	struct http_queue doomed = TAILQ_HEAD_INITIALIZER(doomed);
 	struct http_request *r;
-	bool stop;
 
-	if (!atomic_exchange(&t->posted, false))
-		return true;
 	pthread_mutex_lock(&t->locked.mutex);
-	stop = t->locked.stop;
+	*stop = t->locked.stop;
 	while ((r = TAILQ_FIRST(&t->locked.submitted))) {
 		TAILQ_REMOVE(&t->locked.submitted, r, link);
 		TAILQ_INSERT_TAIL(&t->waiting, r, link);
@@ -157,11 +155,21 @@ static bool take_over(struct http_thread *t)
 		TAILQ_REMOVE(&t->locked.cancelled, r, cancel_link);
 		r->cancel_asked = false;
 		if (r->state != HTTP_AT_REST)
-			TAILQ_INSERT_TAIL(&doomed, r, cancel_link);
+			break;
 	}
 	pthread_mutex_unlock(&t->locked.mutex);
-	TAILQ_FOREACH(r, &doomed, cancel_link)
-	{
+	return r;
+}
+
+/* Takes over what the core thread asks for. False: the thread is to end. */
+static bool take_over(struct http_thread *t)
+{
+	struct http_request *r;
+	bool stop;
+
+	if (!atomic_exchange(&t->posted, false))
+		return true;
+	while ((r = next_cancelled(t, &stop))) {
 		if (r->state == HTTP_ACTIVE) {
 			cut_off(t, r->transfer, HTTP_CANCELLED, "cancelled");
 		} else {

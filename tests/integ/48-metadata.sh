@@ -46,7 +46,9 @@ test_changes_keep_the_time() {
 	assert_exit 0 chmod 600 "$MNT/old" "$MNT/new" "$MNT/s3fs"
 	assert_exit 0 chown -h 7 "$MNT/link" "$MNT/new"
 	assert_eq "$before" "$(cd "$MNT" && stat -c '%n %y' old new link)" "times at once"
-	assert_eq 981173106.5 "$(s3 show "$BUCKET" s3fs | sed -n 's/^meta.mtime //p')" "s3fs's time"
+	# Written anew, with zeros, if the lookup of the name has asked S3 for it.
+	assert_eq 981173106.5 "$(s3 show "$BUCKET" s3fs | sed -n 's/^meta.mtime //p' | sed 's/0*$//')" \
+		"s3fs's time"
 	remount "$BUCKET"
 	assert_eq "$before" "$(cd "$MNT" && stat -c '%n %y' old new link)" "times, after a new mount"
 }

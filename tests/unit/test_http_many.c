@@ -68,6 +68,31 @@ static void test_cancel_storm(void **state)
 	free(asks);
 }
 
+/* A request may be cancelled again while the thread is at it; it has been one, and all end. */
+static void test_cancel_again(void **state)
+{
+	struct fixture *f = *state;
+	struct ask *asks = mem_calloc(100, sizeof(*asks));
+	int round, again, i;
+
+	for (round = 0; round < 20; round++) {
+		for (i = 0; i < 100; i++) {
+			ask_init(&asks[i], f, "GET", i % 3 ? "/hang" : "/ok");
+			ask_send(&asks[i]);
+		}
+		loop_once(f->loop, round % 2);
+		for (again = 0; again < 50; again++)
+			for (i = 0; i < 100; i++)
+				http_cancel(&asks[i].r);
+		ask_run_all(f);
+		for (i = 0; i < 100; i++) {
+			assert_int_equal(asks[i].done, 1);
+			ask_free(&asks[i]);
+		}
+	}
+	free(asks);
+}
+
 static void test_stall(void **state)
 {
 	struct fixture *f = *state;
@@ -168,6 +193,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		WITH_SERVER(test_cancel),
 		WITH_SERVER(test_cancel_storm),
+		WITH_SERVER(test_cancel_again),
 		WITH_SERVER(test_stall),
 		WITH_SERVER(test_parallel),
 		WITH_SERVER(test_parallel_threads),
