@@ -187,18 +187,33 @@ test_copy_then_remove_source() {
 	assert_eq "" "$(s3 ls "$BUCKET" src)" "the source in S3"
 }
 
+# Contract C7: the version that was listed, or an error; never silently another one. The copy of
+# the first is held, so that another version comes after the listing and before its copy.
 test_source_changed() {
-	# Contract C7: the version that was listed, or an error; never silently another one.
+	local cp
 	need s3d
 	fresh
 	put_objects src 20 10
-	ls -l "$MNT/src"
+	remount_patient "$BUCKET"
+	hold CopyObject dst/f000000
+	cp -r "$MNT/src" "$MNT/dst" 2>said &
+	cp=$!
+	wait_held dst/f000000
 	echo other >other
 	s3 put "$BUCKET" src/f000010 other
-	run cp -r "$MNT/src" "$MNT/dst"
-	if [ "$RC" = 0 ]; then
-		assert_eq other "$(s3 get "$BUCKET" dst/f000010)" "cp said that all is well"
-	fi
+	let_go
+	RC=0
+	wait "$cp" || RC=$?
+	cat said
+	assert_eq 1 "$RC" "exit code of cp"
+	grep -q 'Stale file handle' said || fail "cp does not say why"
+	assert_eq 19 "$(count_objects dst/)" "copies"
+	! in_s3 dst/f000010 || fail "a version that nobody has seen was copied"
+	[ ! -e "$MNT/dst/f000010" ] || fail "it is visible"
+	# Who looks again sees the new one, and can copy it.
+	mount_fs "$BUCKET"
+	assert_exit 0 cp "$MNT/src/f000010" "$MNT/dst"
+	assert_eq other "$(s3 get "$BUCKET" dst/f000010)" "the copy"
 }
 
 test_two_at_once() {

@@ -36,6 +36,27 @@ test_copy_refused_middle() { copy_refused f000100; }
 test_copy_refused_last() { copy_refused f000199; }
 test_copy_refused_several() { copy_refused f000050 f000120 f000199; }
 
+# Contract C4: nothing is answered early before S3 has done one of its kind, so that what S3 refuses
+# as a whole (no right, a full bucket) is said of the first name, and of each.
+test_refused_as_a_whole() {
+	local i
+	need s3d
+	fresh
+	put_objects src 20 10
+	deny_copy 'dst/f*'
+	run cp -r "$MNT/src" "$MNT/dst"
+	assert_eq 1 "$RC" "exit code of cp -r"
+	assert_eq 20 "$(printf '%s\n' "$OUT" | grep -c 'Permission denied')" "names with an error"
+	for i in 00 07 19; do
+		printf '%s\n' "$OUT" | grep -q "dst/f0000$i'" || fail "cp says nothing of f0000$i"
+	done
+	deny_delete 'src/*'
+	run rm -r "$MNT/src"
+	assert_eq 1 "$RC" "exit code of rm -r"
+	assert_eq 20 "$(printf '%s\n' "$OUT" | grep -c "f0000.*Permission denied")" "names with an error"
+	assert_eq 20 "$(find "$MNT/src" -type f | wc -l)" "files"
+}
+
 # delete_refused NAME: rm -r of 200 objects of which S3 refuses to delete one exits 1, and that
 # file stays in S3 and visible.
 delete_refused() {

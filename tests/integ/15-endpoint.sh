@@ -1,0 +1,101 @@
+#!/bin/bash
+# tests/integ/15-endpoint.sh: where the server is, how a bucket is named there, and whom TLS trusts.
+# shellcheck source=tests/integ/lib.sh
+. "$(dirname "$(readlink -f "$0")")/lib.sh"
+
+# certificate NAME SUBJECT_ALT_NAME: NAME.pem and NAME.key, signed by the private CA of ca.pem.
+certificate() {
+	[ -e ca.pem ] || openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=private-ca \
+		-keyout ca.key -out ca.pem 2>>openssl.log
+	openssl req -newkey rsa:2048 -nodes -subj "/CN=$1" -keyout "$1.key" -out "$1.csr" 2>>openssl.log
+	openssl x509 -req -in "$1.csr" -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 \
+		-extfile <(echo "subjectAltName=$2") -out "$1.pem" 2>>openssl.log
+}
+
+# start_tls NAME: s3d with that certificate; curl, which asks for counters, trusts the CA.
+start_tls() {
+	start_s3d --tls "$1.pem" "$1.key"
+	export CURL_CA_BUNDLE=$WORK/ca.pem
+	case $S3_ENDPOINT in
+	https://*) ;;
+	*) fail "the server does not say https: $S3_ENDPOINT" ;;
+	esac
+}
+
+requests() { # requests OPERATION
+	ctl GET stats | python3 -c 'import json, sys
+print(json.load(sys.stdin)["ops"].get(sys.argv[1], {}).get("requests", 0))' "$1"
+}
+
+refused() { # refused TEXT ENDPOINT [OPTIONS]: one sentence, and nothing is mounted
+	mkdir -p refused
+	assert_fails "$1" "$S3BULKFS" -o "endpoint_url=$2${3:+,$3}" "$BUCKET" "$WORK/refused"
+	assert_eq 1 "$(printf '%s\n' "$OUT" | wc -l)" "lines of: $OUT"
+	! mountpoint -q refused || fail "it is mounted"
+}
+
+# works: what the mount does arrives at the server.
+works() {
+	stats_reset
+	assert_exit 0 cp -r "$MNT/src" "$MNT/dst"
+	assert_eq 50 "$(requests CopyObject)" CopyObject
+	assert_eq 0 "$(requests GetObject)" GetObject
+	assert_exit 0 rm -r "$MNT/dst"
+	assert_eq 50 "$(find "$MNT/src" -type f | wc -l)" "files"
+}
+
+test_tls() {
+	need s3d
+	certificate server IP:127.0.0.1
+	start_tls server
+	put_objects src 50 10
+	mount_fs "$BUCKET" "ca_bundle=$WORK/ca.pem"
+	works
+	umount_fs
+	AWS_CA_BUNDLE=$WORK/ca.pem mount_fs "$BUCKET"
+	works
+	umount_fs
+	# The option is more than the variable.
+	AWS_CA_BUNDLE=/etc/ssl/certs/ca-certificates.crt mount_fs "$BUCKET" "ca_bundle=$WORK/ca.pem"
+	works
+}
+
+test_tls_is_verified() {
+	need s3d
+	certificate server DNS:s3.example.com
+	start_tls server
+	refused certificate "$S3_ENDPOINT"
+	# From the right CA, for another host.
+	refused 'certificate|host' "$S3_ENDPOINT" "ca_bundle=$WORK/ca.pem"
+	refused 'no-such-file' "$S3_ENDPOINT" "ca_bundle=$WORK/no-such-file"
+}
+
+test_styles() {
+	local port
+	need s3d
+	start_s3d --domain s3.localhost
+	port=${S3_ENDPOINT##*:}
+	put_objects src 50 10
+	mount_fs "$BUCKET" virtual_host,endpoint_url="http://s3.localhost:$port"
+	works
+	umount_fs
+	mount_fs "$BUCKET" path_style,endpoint_url="http://s3.localhost:$port"
+	works
+}
+
+# A server that knows no virtual hosts: what was forced shows.
+test_style_is_forced() {
+	local url
+	need s3d
+	start_s3d --domain elsewhere.test
+	url=http://s3.localhost:${S3_ENDPOINT##*:}
+	put_objects src 50 10
+	refused "$BUCKET" "$url" virtual_host
+	mount_fs "$BUCKET" "endpoint_url=$url"
+	works
+	umount_fs
+	mount_fs "$BUCKET" "path_style,endpoint_url=$url"
+	works
+}
+
+run_tests "$@"
