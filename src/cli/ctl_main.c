@@ -23,7 +23,7 @@ static void usage(FILE *out)
 	      "flush    waits for what is pending; fails if anything failed since it last said so\n"
 	      "umount   the same, then unmounts and waits until the daemon has ended\n"
 	      "run      defers what COMMAND and its children do on the mounts, waits at its end;\n"
-	      "         exits with its code, or with 123 if anything deferred failed\n"
+	      "         exits with its code, or with 123 if anything was not done\n"
 	      "\n"
 	      "Exit codes: 0 all is well, 1 something failed, 2 wrong arguments; run also 125 "
 	      "(itself\n"

@@ -82,7 +82,22 @@ static void stored_go(struct ns_call *c)
 	if (!c->errnum && is_last(c, walk_known(c->node->volume->ns, c)))
 		flush_barrier(c);
 	else
-		c->reply(c, c->errnum);
+		c->next(c);
+}
+
+/* Many programs do not look at what close says (a shell's `>`): a run does it for them. */
+static void closed(struct ns_call *c)
+{
+	struct node *n = c->node;
+	struct walk *w = c->errnum ? walk_of(n->volume, c) : NULL;
+	struct buf path = BUF_INIT(0);
+
+	if (walk_is_run(w)) {
+		node_path(n, &path);
+		walk_close_failed(w, &n->volume->ledger, buf_str(&path), c->errnum);
+		buf_free(&path);
+	}
+	c->reply(c, c->errnum);
 }
 
 /* ---- what a walk defers ---- */
@@ -240,6 +255,7 @@ void ns_flush(struct ns_call *c)
 		c->reply(c, 0);
 		return;
 	}
+	c->next = closed;
 	flush_go(c);
 }
 
@@ -260,6 +276,7 @@ void ns_fsync(struct ns_call *c)
 {
 	struct content *ct = c->node->u.content;
 
+	c->next = reply_errnum;
 	if (ct && (ct->dirty || ct->flushing) && !ct->unlinked)
 		flush_go(c);
 	else

@@ -72,6 +72,26 @@ void ledger_tell(struct ledger *l, uint64_t walk_id, const char *path)
 		l->untold_lost = 0;
 }
 
+bool ledger_claim(struct ledger *l, const char *path, const struct ns_failure *who)
+{
+	uint64_t seq;
+
+	for (seq = l->seq; seq > before_kept(l); seq--) {
+		struct ns_failure *f = &l->ring[(seq - 1) % LEDGER_MAX];
+
+		if (f->deferred || strcmp(f->path, path) != 0)
+			continue;
+		f->walk_id = who->walk_id;
+		f->pid = who->pid;
+		free((char *)f->command);
+		f->command = mem_strdup(who->command);
+		f->deferred = true;
+		l->deferred_count++;
+		return true;
+	}
+	return false;
+}
+
 uint64_t ledger_lost(const struct ledger *l)
 {
 	return before_kept(l);

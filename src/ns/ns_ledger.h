@@ -25,7 +25,7 @@ struct ns_failure {
 	const char *command; /* of the walk it belongs to; "" when unknown */
 	pid_t pid;           /* 0: unknown */
 	uint64_t walk_id;    /* 0: of no walk */
-	bool deferred;       /* the call that asked for it had been answered with success */
+	bool deferred;       /* the call had been answered with success, or nobody may have heard */
 	bool told;           /* flush, umount or run has reported it */
 };
 
@@ -45,6 +45,11 @@ void ledger_each(const struct ledger *ledger,
  */
 void ledger_tell(struct ledger *ledger, uint64_t walk_id, const char *path);
 bool ledger_is_below(const struct ns_failure *failure, const char *path);
+/*
+ * The last failure of `path` that somebody was told by his call is deferred now: of the walk, the
+ * process and the command of `who`, which may not have listened. False: there is none.
+ */
+bool ledger_claim(struct ledger *ledger, const char *path, const struct ns_failure *who);
 /* How many are no longer kept. */
 uint64_t ledger_lost(const struct ledger *ledger);
 void ledger_clear(struct ledger *ledger);

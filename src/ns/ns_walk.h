@@ -104,6 +104,8 @@ void walks_free(struct ns *ns);
 struct ns_volume *walk_volume(const struct walk *w);
 void walk_put_markers(struct walk *w); /* of its directories that are empty now */
 void walk_who(const struct walk *w, struct ns_failure *f); /* fills in command, pid, walk_id */
+/* A close within the run could not store the file: the run has failed, and its list names it. */
+void walk_close_failed(struct walk *w, struct ledger *ledger, const char *path, int errnum);
 struct walk *walk_new_run(struct ns_volume *v, pid_t pid, const char *command);
 /* The run of that process that has not ended, on the volume `v` or (NULL) on any; or NULL. */
 struct walk *walk_run_of(const struct ns *ns, const struct ns_volume *v, pid_t pid);

@@ -27,6 +27,16 @@ void walk_who(const struct walk *w, struct ns_failure *f)
 	f->walk_id = w->id;
 }
 
+void walk_close_failed(struct walk *w, struct ledger *l, const char *path, int errnum)
+{
+	struct ns_failure who = {0};
+
+	walk_who(w, &who);
+	w->failed += ledger_claim(l, path, &who);
+	if (!w->failed_errnum)
+		w->failed_errnum = errnum;
+}
+
 void ns_walk_status(struct walk *w, struct ns_walk_status *s)
 {
 	uint64_t left = w->pending;

@@ -53,7 +53,7 @@ test_refused_as_a_whole() {
 	deny_delete 'src/*'
 	run rm -r "$MNT/src"
 	assert_eq 1 "$RC" "exit code of rm -r"
-	assert_eq 20 "$(printf '%s\n' "$OUT" | grep -c "f0000.*Permission denied")" "names with an error"
+	assert_eq 20 "$(printf '%s\n' "$OUT" | grep -c "f0000.*Permission denied")" "names of rm"
 	assert_eq 20 "$(find "$MNT/src" -type f | wc -l)" "files"
 }
 
