@@ -158,6 +158,8 @@ static void begin(struct s3_provider *p)
 {
 	char why[S3_WHY_MAX];
 
+	/* What it was to begin has begun: after a failure it would begin another one at once. */
+	loop_timer_stop(p->place->loop, &p->timer);
 	if (!choose(p, why)) {
 		note_failure(p, why);
 		p->changed(p->ctx);
