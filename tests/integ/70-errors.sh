@@ -257,4 +257,40 @@ fd = os.open(sys.argv[1], os.O_RDONLY); os.fsync(fd)' "$MNT/dst"
 	assert_eq "" "$(s3 ls "$BUCKET" dst)" "left in S3"
 }
 
+# sync_dir DIR: fsync of the directory, in the background; comes back when it is in that call.
+sync_dir() {
+	/usr/bin/python3 -I -S -c 'import os, sys
+os.fsync(os.open(sys.argv[1], os.O_RDONLY))' "$1" >sync.out 2>&1 &
+	SYNC=$!
+	# Where it is in a call, /proc shows the number of that first.
+	until grep -q "^$SYNC_CALL " "/proc/$SYNC/syscall"; do
+		kill -0 $SYNC 2>/dev/null || fail "fsync has not waited: $(cat sync.out)"
+	done
+}
+
+# Contract C8: it waits for what is pending below, says once that something of it has failed.
+test_fsync_of_a_directory() {
+	local rc=0
+	need s3d
+	SYNC_CALL=$(case $(uname -m) in x86_64) echo 74 ;; *) echo 82 ;; esac)
+	fresh
+	put_objects src/sub 20 10
+	fault '{"op":"CopyObject","key":"dst/sub/f000010","hang":true,"status":403,
+		"code":"AccessDenied"}'
+	cp -r "$MNT/src" "$MNT/dst" &
+	local copy=$!
+	wait_held dst/sub/f000010
+	sync_dir "$MNT/dst"
+	let_go
+	wait $SYNC || rc=$?
+	assert_eq 1 "$rc" "exit code of fsync"
+	grep -q 'Permission denied' sync.out || fail "fsync does not say why"
+	rc=0
+	wait $copy || rc=$?
+	assert_eq 1 "$rc" "exit code of cp"
+	assert_eq 19 "$(count_objects dst/)" "the others"
+	assert_exit 0 /usr/bin/python3 -I -S -c 'import os, sys
+os.fsync(os.open(sys.argv[1], os.O_RDONLY))' "$MNT/dst"
+}
+
 run_tests "$@"

@@ -74,9 +74,15 @@ interrupted() {
 		hold $op "$key"
 		start rm -r "$MNT/src"
 		;;
+	find)
+		op=DeleteObjects
+		[ "$place" = first ] && key='*' || key=src/f000030
+		hold $op "$key"
+		start find "$MNT/src" -delete
+		;;
 	esac
 	case $3 in
-	rm) wait_held "$key" ;;
+	rm | find) wait_held "$key" ;;
 	chmod) wait_held "src/$key" ;;
 	*) wait_held "dst/$key" ;;
 	esac
@@ -94,6 +100,7 @@ interrupted() {
 		assert_eq 60 "$(ctl GET "dump?bucket=$BUCKET&prefix=src/f" |
 			grep -c '"x-amz-meta-mode":"33184"')" "objects with the mode"
 		;;
+	find) again rm -rf "$MNT/src" && assert_eq "" "$(s3 ls "$BUCKET" src)" "left in S3" ;;
 	rm) again rm -rf "$MNT/src" && assert_eq "" "$(s3 ls "$BUCKET" src)" "left in S3" ;;
 	esac
 }
@@ -127,6 +134,9 @@ test_rm_term_first() { interrupted TERM first rm; }
 test_rm_term_end() { interrupted TERM end rm; }
 test_rm_kill_first() { interrupted KILL first rm; }
 test_rm_kill_end() { interrupted KILL end rm; }
+test_find_int_first() { interrupted INT first find; }
+test_find_int_end() { interrupted INT end find; }
+test_find_kill_end() { interrupted KILL end find; }
 
 test_rename_of_a_directory() {
 	# One call, which waits for all its copies.

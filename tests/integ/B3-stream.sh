@@ -46,6 +46,18 @@ test_two_endpoints() {
 	copy_all
 }
 
+# Small files of a walk are in flight many at a time, though each is read here first.
+test_several_in_flight() {
+	two_servers
+	mount_both
+	ctl_of() { S3_ENDPOINT=$1 ctl "${@:2}"; }
+	ctl_of "$TWO" POST faults '{"op":"PutObject","key":"small/*","delay_ms":50}' >/dev/null
+	assert_exit 0 cp -r "$WORK/a/small" "$WORK/b/small"
+	same_on_both small small
+	[ "$(S3_ENDPOINT=$TWO stat_get in_flight_peak)" -ge 10 ] ||
+		fail "at most $(S3_ENDPOINT=$TWO stat_get in_flight_peak) at a time"
+}
+
 test_two_daemons() {
 	two_servers
 	mount_both private
