@@ -101,7 +101,7 @@ test_cp_empty_tree() {
 	deny dst/
 	run cp -r "$MNT/empty" "$MNT/dst"
 	assert_eq 1 "$RC" "exit code"
-	[ ! -e "$MNT/dst" ] || fail "it is visible and not in S3"
+	gone "$MNT/dst" || fail "it is visible and not in S3"
 }
 
 # remove_refused KEY COMMAND...: of its removals S3 refuses KEY.

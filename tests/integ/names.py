@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""names.py SEED ROUNDS: any keys, through a mount and back, compared with what doc/semantics.md says.
+"""names.py SEED ROUNDS: any keys, through a mount and back, as doc/semantics.md says.
 
 Each round makes random keys in $BUCKET of the test server $S3_ENDPOINT, which does not ask for
 signatures, and mounts it on $MNT. It prints the seed and the keys.
@@ -14,8 +14,9 @@ import urllib.parse
 
 BUCKET, MNT = os.environ["BUCKET"], os.fsencode(os.environ["MNT"])
 HOST = urllib.parse.urlsplit(os.environ["S3_ENDPOINT"]).netloc
-TOKENS = [b"a", b"a", b"b", b"%", b"%:", b"%=", b".", b"..", b"", b"\n", b"\r", b"\x01", b"\xc3\xa9",
-          b"\xff", b" ", b"+", b"&<", b"x" * 260, b"~*?#", b"%25", b"%00", b"\\", b"\0", b"\xed\xa0\x80"]
+TOKENS = [b"a", b"a", b"b", b"%", b"%:", b"%=", b".", b"..", b"", b"\n", b"\r", b"\x01", b" ", b"+",
+          b"&<", b"x" * 260, b"~*?#", b"%25", b"%00", b"\\", b"\0", b"\xc3\xa9", b"\xff",
+          b"\xed\xa0\x80"]
 
 
 # ---- the bucket, by plain HTTP -----------------------------------------------------------------
@@ -60,8 +61,7 @@ class Bucket:
 
 def shown(component, beside_directory):
     """The name of a component of a key."""
-    escaped = component in (b"", b".", b"..") or component[:2] in (b"%:", b"%=") or b"\0" in component
-    if escaped:
+    if component in (b"", b".", b"..") or component[:2] in (b"%:", b"%=") or b"\0" in component:
         component = b"%:" + component.replace(b"%", b"%25").replace(b"\0", b"%00")
     return b"%=" + component if beside_directory else component
 
@@ -107,8 +107,9 @@ def seen():
 def random_keys(rng):
     keys = {}
     for _ in range(rng.randint(1, 25)):
-        parts = [b"".join(rng.choices(TOKENS, k=rng.randint(1, 2))) for _ in range(rng.randint(1, 4))]
-        key = b"/".join(parts)
+        key = b"/".join(
+            b"".join(rng.choices(TOKENS, k=rng.randint(1, 2))) for _ in range(rng.randint(1, 4))
+        )
         if key and len(key) <= 1000:
             marker = key.endswith(b"/") and rng.random() < 0.7
             keys[key] = b"" if marker else b"%d %d" % (len(key), rng.randint(0, 999))
