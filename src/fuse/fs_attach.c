@@ -296,7 +296,7 @@ static void look_for_gone(struct attacher *a)
 	while ((t = first_gone(a))) {
 		t->state = STATE_GONE;
 		/* Its entries are of no use to anybody: what nobody holds, the kernel forgets. */
-		notifier_stale(a->fs->notifier, FUSE_ROOT_ID, t->name);
+		notifier_stale(a->fs->notifier, FUSE_ROOT_ID, t->name, false);
 		t->config.detached(t->config.ctx);
 	}
 }
@@ -325,7 +325,7 @@ static void job_done(struct loop_task *task)
 	close(t->config.mountpoint_fd);
 	t->state = job->errnum ? STATE_GONE : STATE_ATTACHED;
 	if (job->errnum)
-		notifier_stale(a->fs->notifier, FUSE_ROOT_ID, t->name);
+		notifier_stale(a->fs->notifier, FUSE_ROOT_ID, t->name, false);
 	t->config.attached(t->config.ctx, job->errnum, job->step);
 	if (!job->errnum)
 		look_for_gone(a);

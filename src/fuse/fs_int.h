@@ -89,8 +89,9 @@ int attacher_device_fd(const struct attacher *a); /* the session takes it over *
 struct ns_volume *attacher_find(const struct attacher *a, const char *name, pid_t tid);
 
 /* fs_notify.c: tells the kernel, from a thread of its own, that a name is no longer what it was */
-struct notifier *notifier_new(struct fuse_session *session);
+struct notifier *notifier_new(struct fs *fs); /* its loop, session and ns; or NULL */
 void notifier_free(struct notifier *n);
-void notifier_stale(struct notifier *n, fuse_ino_t parent, const char *name);
+/* counted: ns_told() is to hear of it. */
+void notifier_stale(struct notifier *n, fuse_ino_t parent, const char *name, bool counted);
 
 #endif

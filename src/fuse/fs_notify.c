@@ -1,12 +1,15 @@
 /*
  * Telling the kernel that a name is stale. That write may have to wait for a lock whose holder
- * waits for an answer of ours, so it is done by a thread of its own, never by the core thread.
+ * waits for an answer of ours, so it is done by a thread of its own, never by the core thread. An
+ * eventfd counts for the core thread what has been told of what the name space asked for.
  */
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/queue.h>
+#include <unistd.h>
 
 #include "fuse/fs_int.h"
 #include "util/mem.h"
@@ -17,11 +20,13 @@
 struct note {
 	fuse_ino_t parent;
 	STAILQ_ENTRY(note) link;
+	bool counted;
 	char name[];
 };
 
 struct notifier {
-	struct fuse_session *session;
+	struct fs *fs;
+	struct loop_fd told;
 	pthread_t thread;
 	pthread_mutex_t mutex;
 	pthread_cond_t changed; /* a note was added, or `ending` was set */
@@ -29,6 +34,24 @@ struct notifier {
 	unsigned count;
 	bool ending;
 };
+
+static void count_one(const struct notifier *n, bool counted)
+{
+	uint64_t one = 1;
+
+	/* It cannot fail: nobody lets it come near its limit. */
+	if (counted && write(n->told.fd, &one, sizeof(one)) != sizeof(one))
+		abort();
+}
+
+static void told(struct loop_fd *fd)
+{
+	struct notifier *n = (struct notifier *)((char *)fd - offsetof(struct notifier, told));
+	uint64_t count;
+
+	if (read(fd->fd, &count, sizeof(count)) == sizeof(count))
+		ns_told(n->fs->ns, count);
+}
 
 static void *notify(void *arg)
 {
@@ -46,7 +69,8 @@ static void *notify(void *arg)
 		pthread_mutex_unlock(&n->mutex);
 		/* ENOENT: the kernel does not have it, which is what is wanted. */
 		fuse_lowlevel_notify_inval_entry(
-			n->session, note->parent, note->name, strlen(note->name));
+			n->fs->session, note->parent, note->name, strlen(note->name));
+		count_one(n, note->counted);
 		free(note);
 		pthread_mutex_lock(&n->mutex);
 	}
@@ -54,22 +78,35 @@ static void *notify(void *arg)
 	return NULL;
 }
 
-struct notifier *notifier_new(struct fuse_session *session)
+static bool start(struct notifier *n)
 {
-	struct notifier *n = mem_zalloc(sizeof(*n));
 	sigset_t all, old;
 	int err;
 
-	n->session = session;
-	STAILQ_INIT(&n->notes);
-	pthread_mutex_init(&n->mutex, NULL);
-	pthread_cond_init(&n->changed, NULL);
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	err = pthread_create(&n->thread, NULL, notify, n);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	if (!err)
-		return n;
+	return !err;
+}
+
+struct notifier *notifier_new(struct fs *fs)
+{
+	struct notifier *n = mem_zalloc(sizeof(*n));
+
+	n->fs = fs;
+	STAILQ_INIT(&n->notes);
+	pthread_mutex_init(&n->mutex, NULL);
+	pthread_cond_init(&n->changed, NULL);
+	n->told.ready = told;
+	n->told.fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	if (n->told.fd >= 0 && loop_fd_add(fs->loop, &n->told) == 0) {
+		if (start(n))
+			return n;
+		loop_fd_del(fs->loop, &n->told);
+	}
+	if (n->told.fd >= 0)
+		close(n->told.fd);
 	free(n);
 	return NULL;
 }
@@ -83,17 +120,20 @@ void notifier_free(struct notifier *n)
 	pthread_cond_signal(&n->changed);
 	pthread_mutex_unlock(&n->mutex);
 	pthread_join(n->thread, NULL);
+	loop_fd_del(n->fs->loop, &n->told);
+	close(n->told.fd);
 	pthread_cond_destroy(&n->changed);
 	pthread_mutex_destroy(&n->mutex);
 	free(n);
 }
 
-void notifier_stale(struct notifier *n, fuse_ino_t parent, const char *name)
+void notifier_stale(struct notifier *n, fuse_ino_t parent, const char *name, bool counted)
 {
 	size_t len = strlen(name);
 	struct note *note = mem_zalloc(sizeof(*note) + len + 1);
 
 	note->parent = parent;
+	note->counted = counted;
 	memcpy(note->name, name, len);
 	pthread_mutex_lock(&n->mutex);
 	if (n->count < NOTES_MAX) {
@@ -103,5 +143,7 @@ void notifier_stale(struct notifier *n, fuse_ino_t parent, const char *name)
 	}
 	pthread_cond_signal(&n->changed);
 	pthread_mutex_unlock(&n->mutex);
+	if (note)
+		count_one(n, counted);
 	free(note);
 }

@@ -86,7 +86,7 @@ static void stale(void *ctx, struct node *parent, const char *name, struct node 
 	struct fs *fs = ctx;
 
 	(void)node;
-	notifier_stale(fs->notifier, fs_ino(fs, parent), name);
+	notifier_stale(fs->notifier, fs_ino(fs, parent), name, true);
 }
 
 static int watch_signals(struct fs *fs)
@@ -138,7 +138,7 @@ static bool session_begin(struct fs *fs, char *why, size_t why_size)
 {
 	int fd = fuse_session_fd(fs->session);
 
-	fs->notifier = notifier_new(fs->session);
+	fs->notifier = notifier_new(fs);
 	if (!fs->notifier || fs_init_more(fs) < 0 || watch_signals(fs) < 0 ||
 		fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) < 0 ||
 		loop_set_source(fs->loop, poll_requests, fs, fd) < 0) {

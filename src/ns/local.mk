@@ -47,6 +47,7 @@ src_ns_libns_a_SOURCES = \
 	src/ns/ns_source.c \
 	src/ns/ns_split.c \
 	src/ns/ns_status.c \
+	src/ns/ns_stale.c \
 	src/ns/ns_symlink.c \
 	src/ns/ns_truncate.c \
 	src/ns/ns_upload.c \

@@ -28,6 +28,7 @@ struct ns *ns_new(struct loop *loop, struct bulk *bulk, const struct ns_config *
 	TAILQ_INIT(&ns->readers);
 	LIST_INIT(&ns->dir_handles);
 	TAILQ_INIT(&ns->room_waiters);
+	stale_init(ns);
 	LIST_INIT(&ns->flats);
 	LIST_INIT(&ns->contents);
 	LIST_INIT(&ns->sources);
@@ -60,14 +61,6 @@ struct ns_volume *ns_volume_new(struct ns *ns, struct bulk_target *target, const
 struct node *ns_root(struct ns_volume *v)
 {
 	return v->root;
-}
-
-void ns_on_stale(struct ns *ns,
-	void (*stale)(void *ctx, struct node *parent, const char *name, struct node *node),
-	void *ctx)
-{
-	ns->stale = stale;
-	ns->stale_ctx = ctx;
 }
 
 void ns_drain(struct ns *ns)
@@ -177,9 +170,9 @@ void ns_volume_let_go(struct ns_volume *v)
 	const struct dir *d = v->root->u.dir;
 	size_t i;
 
-	for (i = 0; v->ns->stale && i < d->kid_count; i++)
+	for (i = 0; i < d->kid_count; i++)
 		if (d->kids[i] && d->kids[i]->lookups)
-			v->ns->stale(v->ns->stale_ctx, v->root, d->kids[i]->name, d->kids[i]);
+			node_stale(d->kids[i]);
 }
 
 void ns_volume_free(struct ns_volume *v)
@@ -211,7 +204,7 @@ void ns_free(struct ns *ns)
 {
 	size_t i;
 
-	ns->stale = NULL;
+	stale_free(ns);
 	full_free(ns, NULL);
 	walks_free(ns);
 	file_handles_free(ns);

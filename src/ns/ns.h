@@ -78,8 +78,8 @@ struct ns_call {
 	struct walk *walk;
 	unsigned step;
 	int errnum;
-	bool parked;
-	void *work; /* what is under way for this call, and how to let go of it */
+	bool parked, heard; /* heard: the kernel has been told, or was waited for */
+	void *work;         /* what is under way for this call, and how to let go of it */
 	void (*drop)(struct ns_call *call);
 };
 
@@ -150,6 +150,8 @@ void ns_interrupt(struct ns_call *call);
 void ns_on_stale(struct ns *ns,
 	void (*stale)(void *ctx, struct node *parent, const char *name, struct node *node),
 	void *ctx);
+/* So many of these have been passed on, or given up. */
+void ns_told(struct ns *ns, uint64_t count);
 
 /* -- names and attributes: ns_lookup.c -- Reply with `result` (a lookup reference) and `attr`. */
 void ns_lookup(struct ns_call *call);      /* node, name */

@@ -275,8 +275,7 @@ static void marker_settled(struct accepted *a, const struct s3_err *err)
 	} else if (a->patch_count && !n->unsent) {
 		meta_lost(n);
 	} else if (n->unsent && n->live && !n->u.dir->kid_live) {
-		if (n->volume->ns->stale)
-			n->volume->ns->stale(n->volume->ns->stale_ctx, n->parent, n->name, n);
+		node_stale(n);
 		node_remove(n);
 	}
 }

@@ -14,14 +14,11 @@ static void flush_go(struct ns_call *c);
 
 void file_lost(struct node *n)
 {
-	struct ns *ns = n->volume->ns;
-
 	if (!n->live)
 		return;
 	/* An older object of that name may still be there: the directory is asked again. */
 	dir_changed(n->parent);
-	if (ns->stale)
-		ns->stale(ns->stale_ctx, n->parent, n->name, n);
+	node_stale(n);
 	node_remove(n);
 }
 
@@ -72,6 +69,8 @@ static void stored_go(struct ns_call *c)
 {
 	struct node *n = c->node;
 
+	if (c->errnum && stale_holds(c, stored_go))
+		return;
 	careless_closed(c);
 	/* Attributes that were set when the upload had begun are still to be sent. */
 	if (!c->errnum && n->meta && n->meta->unsaved && n->meta->has && n->live &&

@@ -189,7 +189,20 @@ struct ns {
 	TAILQ_HEAD(, readahead) readers;
 	void (*stale)(void *ctx, struct node *parent, const char *name, struct node *node);
 	void *stale_ctx;
+	unsigned untold; /* what it was called for and ns_told() has not answered */
+	struct loop_timer told_timer;
+	struct ns_call_list told_waiters;
 };
+
+/* ns_stale.c */
+void stale_init(struct ns *ns);
+void stale_free(struct ns *ns);
+void node_stale(struct node *n); /* the kernel is to ask for this name again */
+/*
+ * For a call that is about to be answered with a failure: true when it was parked until the kernel
+ * has been told of what is stale, or for a moment, and `resume` is to come here again.
+ */
+bool stale_holds(struct ns_call *c, void (*resume)(struct ns_call *));
 
 /* ns_node.c */
 struct node *node_find(const struct node *parent, struct bytes name); /* live or tombstone */

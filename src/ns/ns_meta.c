@@ -322,7 +322,6 @@ mode_t meta_without_privileges(mode_t mode)
 /* The bytes have changed: so has the time, and it is S3's again. */
 void meta_written(struct node *n)
 {
-	struct ns *ns = n->volume->ns;
 	struct node_meta *m = n->meta;
 
 	if (!m)
@@ -332,8 +331,8 @@ void meta_written(struct node *n)
 		return;
 	m->mode = meta_without_privileges(m->mode);
 	/* The kernel leaves this to us, and knows the mode as it was. */
-	if (ns->stale && n->live)
-		ns->stale(ns->stale_ctx, n->parent, n->name, n);
+	if (n->live)
+		node_stale(n);
 }
 
 /* What is copied is as old as the copy. */

@@ -80,15 +80,13 @@ static void wanted(const struct ns_call *c, struct node_meta *m)
 /* What was set has not come to be: S3 is asked what there is. */
 void meta_lost(struct node *n)
 {
-	struct ns *ns = n->volume->ns;
-
 	meta_drop(n);
 	n->checked_ms = 0;
 	if (!n->parent)
 		return;
 	dir_changed(n->parent);
-	if (ns->stale && n->live)
-		ns->stale(ns->stale_ctx, n->parent, n->name, n);
+	if (n->live)
+		node_stale(n);
 }
 
 static void meta_settled(struct accepted *a, const struct s3_err *err)

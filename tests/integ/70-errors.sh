@@ -257,6 +257,25 @@ fd = os.open(sys.argv[1], os.O_RDONLY); os.fsync(fd)' "$MNT/dst"
 	assert_eq "" "$(s3 ls "$BUCKET" dst)" "left in S3"
 }
 
+# The kernel has been told, too, when the command says that it has failed. (A close that is strict
+# keeps the bytes for another try: such a name goes with its last descriptor, a moment later.)
+test_refused_is_gone_at_once() {
+	local i
+	need s3d
+	fresh
+	mkdir "$MNT/empty"
+	put_objects src 2 10
+	deny_copy '*/f000001'
+	fault '{"op":"PutObject","key":"e*","status":403,"code":"AccessDenied"}'
+	for i in {1..40}; do
+		! cp -r "$MNT/empty" "$MNT/e$i" 2>/dev/null || fail "exit code 0"
+		[ ! -e "$MNT/e$i" ] || fail "e$i is visible, and not in S3"
+		! cp -r "$MNT/src" "$MNT/d$i" 2>/dev/null || fail "exit code 0"
+		gone "$MNT/d$i/f000001" || fail "d$i/f000001 is visible, and not in S3"
+		[ -e "$MNT/d$i/f000000" ] || fail "d$i/f000000 is not visible"
+	done
+}
+
 # sync_dir DIR: fsync of the directory, in the background; comes back when it is in that call.
 sync_dir() {
 	/usr/bin/python3 -I -S -c 'import os, sys

@@ -124,8 +124,8 @@ next_second() {
 	until [ "$(date +%s)" -gt "$now" ]; do :; done
 }
 
-# gone PATH: it is not visible, or no longer once the kernel has heard of it: that is told when
-# nobody can be waiting for us any more, which may be after the command has ended.
+# gone PATH: it is not visible, or no longer once the kernel has heard of it: that may be after the
+# command has ended, when somebody holds the directory, or a descriptor is still to be closed.
 gone() {
 	local end=$((SECONDS + 10))
 	while [ -e "$1" ]; do
