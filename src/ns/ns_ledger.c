@@ -72,11 +72,11 @@ void ledger_tell(struct ledger *l, uint64_t walk_id, const char *path)
 		l->untold_lost = 0;
 }
 
-bool ledger_claim(struct ledger *l, const char *path, const struct ns_failure *who)
+bool ledger_claim(struct ledger *l, uint64_t since, const char *path, const struct ns_failure *who)
 {
 	uint64_t seq;
 
-	for (seq = l->seq; seq > before_kept(l); seq--) {
+	for (seq = l->seq; seq > before_kept(l) && seq > since; seq--) {
 		struct ns_failure *f = &l->ring[(seq - 1) % LEDGER_MAX];
 
 		if (f->deferred || strcmp(f->path, path) != 0)

@@ -47,9 +47,11 @@ void ledger_tell(struct ledger *ledger, uint64_t walk_id, const char *path);
 bool ledger_is_below(const struct ns_failure *failure, const char *path);
 /*
  * The last failure of `path` that somebody was told by his call is deferred now: of the walk, the
- * process and the command of `who`, which may not have listened. False: there is none.
+ * process and the command of `who`, which may not have listened. Those up to number `since` are
+ * older than that. False: there is none.
  */
-bool ledger_claim(struct ledger *ledger, const char *path, const struct ns_failure *who);
+bool ledger_claim(
+	struct ledger *ledger, uint64_t since, const char *path, const struct ns_failure *who);
 /* How many are no longer kept. */
 uint64_t ledger_lost(const struct ledger *ledger);
 void ledger_clear(struct ledger *ledger);

@@ -423,6 +423,7 @@ struct walk *walk_new_run(struct ns_volume *v, pid_t pid, const char *command)
 	w->pidfd.fd = -1;
 	w->id = ++v->ns->walk_id;
 	w->rate_ms = clk_mono_ms();
+	w->ledger_seq = v->ledger.seq;
 	TAILQ_INIT(&w->waiters);
 	LIST_INSERT_HEAD(&v->ns->runs, w, run_link);
 	return w;

@@ -39,9 +39,10 @@ struct walk {
 	bool waking; /* its waiters are being resumed */
 	unsigned pending;
 	uint64_t accepted, done, failed;
-	uint64_t listed; /* files in the directories it has listed */
-	uint64_t visits; /* COMMAND_CHANGE: names it has come by */
-	int64_t rate_ms; /* when the last measurement of the rate ended */
+	uint64_t listed;     /* files in the directories it has listed */
+	uint64_t visits;     /* COMMAND_CHANGE: names it has come by */
+	uint64_t ledger_seq; /* COMMAND_RUN: of the volume's last failure before it */
+	int64_t rate_ms;     /* when the last measurement of the rate ended */
 	uint64_t rate_done;
 	double rate; /* done a second, smoothed */
 	int failed_errnum;

@@ -32,7 +32,7 @@ void walk_close_failed(struct walk *w, struct ledger *l, const char *path, int e
 	struct ns_failure who = {0};
 
 	walk_who(w, &who);
-	w->failed += ledger_claim(l, path, &who);
+	w->failed += ledger_claim(l, w->ledger_seq, path, &who);
 	if (!w->failed_errnum)
 		w->failed_errnum = errnum;
 }

@@ -85,11 +85,37 @@ static void test_told(void **state)
 	ledger_clear(&l);
 }
 
+/* What somebody was told by his call, and may not have heard, becomes the run's: only what came
+ * within the run, and each once. */
+static void test_claimed(void **state)
+{
+	const struct ns_failure run = {.walk_id = 77, .pid = 5, .command = "sh"};
+	struct ledger l = {0};
+	const struct ns_failure *f;
+
+	(void)state;
+	add(&l, 1, false);
+	assert_false(ledger_claim(&l, l.seq, l.ring[0].path, &run));
+	assert_int_equal(l.deferred_count, 0);
+	add(&l, 1, false);
+	f = &l.ring[1];
+	assert_true(ledger_claim(&l, 1, f->path, &run));
+	assert_true(f->deferred);
+	assert_int_equal(f->walk_id, 77);
+	assert_int_equal(f->pid, 5);
+	assert_string_equal(f->command, "sh");
+	assert_int_equal(l.deferred_count, 1);
+	assert_false(ledger_claim(&l, 1, f->path, &run));
+	assert_false(l.ring[0].deferred);
+	ledger_clear(&l);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_bound),
 		cmocka_unit_test(test_told),
+		cmocka_unit_test(test_claimed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
