@@ -56,17 +56,13 @@ static size_t meta_bytes(const struct node_meta *m)
 	       (m->content_type ? strlen(m->content_type) : 0);
 }
 
-static struct recalled *entry_new(const struct node *n)
+static struct recalled *entry_new(const struct ns_volume *v, struct bytes key)
 {
-	struct buf key = BUF_INIT(0);
-	struct recalled *e;
+	struct recalled *e = mem_zalloc(sizeof(*e) + key.len);
 
-	node_key(n, &key);
-	e = mem_zalloc(sizeof(*e) + key.len);
 	e->bytes = sizeof(*e) + key.len;
-	e->volume_id = n->volume->id;
+	e->volume_id = v->id;
 	memcpy(e->key, key.ptr, key.len);
-	buf_free(&key);
 	return e;
 }
 
@@ -75,14 +71,36 @@ static unsigned hashed_bytes(const struct recalled *e)
 	return (unsigned)(sizeof(e->volume_id) + e->bytes - sizeof(*e));
 }
 
-/* The entry of that name, and the one that was made to find it. */
-static struct recalled *find(struct recall *r, const struct node *n, struct recalled **probe)
+/* The entry of that key, and the one that was made to find it. */
+static struct recalled *find_key(
+	struct recall *r, const struct ns_volume *v, struct bytes key, struct recalled **probe)
 {
 	struct recalled *found;
 
-	*probe = entry_new(n);
+	*probe = entry_new(v, key);
 	HASH_FIND(hh, r->entries, &(*probe)->volume_id, hashed_bytes(*probe), found);
 	return found;
+}
+
+static struct recalled *find(struct recall *r, const struct node *n, struct recalled **probe)
+{
+	struct buf key = BUF_INIT(0);
+	struct recalled *found;
+
+	node_key(n, &key);
+	found = find_key(r, n->volume, buf_bytes(&key), probe);
+	buf_free(&key);
+	return found;
+}
+
+static void add(struct recall *r, struct recalled *e)
+{
+	HASH_ADD(hh, r->entries, volume_id, hashed_bytes(e), e);
+	e->bytes += e->meta ? meta_bytes(e->meta) : 0;
+	TAILQ_INSERT_TAIL(&r->recent, e, link);
+	r->bytes += e->bytes;
+	while (r->bytes > RECALL_BYTES_MAX)
+		drop(r, TAILQ_FIRST(&r->recent));
 }
 
 void recall_keep(struct node *n)
@@ -105,7 +123,6 @@ void recall_keep(struct node *n)
 		free(e);
 		return;
 	}
-	HASH_ADD(hh, r->entries, volume_id, hashed_bytes(e), e);
 	etag_copy(&e->etag, &n->etag);
 	e->mtime_ms = n->mtime_ms;
 	e->s3_time_s = n->s3_time ? node_s3_time_s(n) : 0;
@@ -113,11 +130,34 @@ void recall_keep(struct node *n)
 	e->is_link = n->link;
 	e->meta = n->meta;
 	n->meta = NULL;
-	e->bytes += e->meta ? meta_bytes(e->meta) : 0;
-	TAILQ_INSERT_TAIL(&r->recent, e, link);
-	r->bytes += e->bytes;
-	while (r->bytes > RECALL_BYTES_MAX)
-		drop(r, TAILQ_FIRST(&r->recent));
+	add(r, e);
+}
+
+void recall_move(const struct ns_volume *v, struct bytes from, struct bytes to, struct bytes etag)
+{
+	struct recall *r = v->ns->recall;
+	struct recalled *e, *old, *probe;
+
+	if (!r || !r->entries)
+		return;
+	e = find_key(r, v, from, &probe);
+	free(probe);
+	old = find_key(r, v, to, &probe);
+	if (old)
+		drop(r, old);
+	if (!e) {
+		free(probe);
+		return;
+	}
+	/* The copy's time is not known. */
+	etag_set(&probe->etag, etag);
+	probe->mtime_ms = e->mtime_ms;
+	probe->look = e->look;
+	probe->is_link = e->is_link;
+	probe->meta = e->meta;
+	e->meta = NULL;
+	drop(r, e);
+	add(r, probe);
 }
 
 void recall_take(struct node *n)

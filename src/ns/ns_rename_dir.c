@@ -20,6 +20,7 @@ struct move {
 	struct rename_job *job;
 	bool copied;
 	char *class_name;
+	char *etag; /* of the copy, if it is another than the source's: a multipart object's is */
 };
 
 struct rename_job {
@@ -44,6 +45,7 @@ static void job_free(struct rename_job *j)
 		free((char *)j->moves[i]->op.source_key.ptr);
 		free((char *)j->moves[i]->op.source_etag.ptr);
 		free(j->moves[i]->class_name);
+		free(j->moves[i]->etag);
 		free(j->moves[i]);
 	}
 	free(j->moves);
@@ -64,6 +66,56 @@ static void over(struct ns_call *c)
 	c->reply(c, c->errnum);
 }
 
+/* What has that key below `dir`: NULL: it is not known here. */
+static struct node *node_at(struct node *dir, struct bytes below)
+{
+	struct node *n = dir;
+	size_t i, start = 0;
+
+	for (i = 0; n && n->kind == NODE_DIR && i <= below.len; i++) {
+		struct bytes component = BYTES(below.ptr + start, i - start);
+		struct buf name = BUF_INIT(8192);
+
+		if (i < below.len && below.ptr[i] != '/')
+			continue;
+		name_encode(component, false, &name);
+		dir = n;
+		n = node_live(dir, buf_bytes(&name));
+		if (n && n->kind == NODE_DIR && i == below.len) {
+			buf_cut(&name, 0);
+			name_encode(component, true, &name);
+			n = node_live(dir, buf_bytes(&name));
+		}
+		buf_free(&name);
+		start = i + 1;
+	}
+	return n && n->kind == NODE_FILE ? n : NULL;
+}
+
+/* What is known of the sources is so of the copies; they are versions of their own. */
+static void follow(struct rename_job *j)
+{
+	size_t i;
+
+	for (i = 0; i < j->count; i++) {
+		const struct move *m = j->moves[i];
+		struct bytes from = m->op.key, to = m->op.source_key; /* aim() */
+		struct bytes etag = m->etag ? BYTES_STR(m->etag) : m->op.source_etag;
+		struct node *n;
+		struct etag old = {0};
+
+		recall_move(j->volume, from, to, etag);
+		n = m->etag ? node_at(j->dir, BYTES(from.ptr + j->from.len, from.len - j->from.len))
+			    : NULL;
+		if (!n)
+			continue;
+		etag_copy(&old, &n->etag);
+		etag_set(&n->etag, etag);
+		sources_follow(n, &old, &n->etag);
+		etag_free(&old);
+	}
+}
+
 /* Answers, with the names as S3 has them now. */
 static void job_end(struct rename_job *j, int errnum)
 {
@@ -76,6 +128,7 @@ static void job_end(struct rename_job *j, int errnum)
 		if (old && old != j->dir)
 			node_remove(old);
 		meta_move_node(j->dir, j->parent2, to);
+		follow(j);
 	} else {
 		dir_changed(j->dir);
 		dir_changed(j->parent2);
@@ -119,6 +172,8 @@ static void moved(struct bulk_op *op, const struct s3_err *err)
 			j->err = *err;
 	} else if (j->phase == COPYING) {
 		m->copied = true;
+		if (op->etag[0] && !bytes_equal(op->source_etag, BYTES_STR(op->etag)))
+			m->etag = mem_strdup(op->etag);
 	}
 	if (!--j->left)
 		step_over(j);

@@ -53,6 +53,51 @@ test_into_directory_and_over() {
 	assert_eq 3 "$(count_objects full/empty/)" "objects below full"
 }
 
+# The kernel drops what it has cached, and forgets names: each time something else of them.
+forgotten() {
+	for _ in 1 2 3; do
+		echo 3 >/proc/sys/vm/drop_caches
+	done
+}
+
+# What the mount knows of a name is so under its new one, also when the kernel had forgotten it.
+test_directory_forgotten() {
+	fresh
+	mkdir -p "$MNT/a/b/c"
+	ln -s ../x "$MNT/a/b/c/link"
+	echo 1 >"$MNT/a/b/c/file"
+	chmod 640 "$MNT/a/b/c/file"
+	touch -d @1234567890 "$MNT/a/b/c/file"
+	forgotten
+	find "$MNT/a" -mindepth 1 -printf '%P %y %m %l\n' | sort >before
+	forgotten
+	assert_exit 0 mv "$MNT/a" "$MNT/z"
+	find "$MNT/z" -mindepth 1 -printf '%P %y %m %l\n' | sort >after
+	assert_same before after "names, kinds, modes and links"
+	assert_eq 1234567890 "$(stat -c %Y "$MNT/z/b/c/file")" "time of the file"
+}
+
+# The copy of an object that was uploaded in parts has an ETag of its own.
+test_directory_etags() {
+	fresh
+	head -c 20000000 /dev/urandom >big
+	mkdir -p "$MNT/d/sub"
+	cp big "$MNT/d/sub/big"
+	[[ $(s3 ls "$BUCKET" d/sub/big) == *-* ]] || fail "it was not uploaded in parts"
+	remount "$BUCKET" metadata_ttl=600
+	ls -l "$MNT/d/sub"
+	exec 9<"$MNT/d/sub/big"
+	head -c 1 big >start
+	dd bs=1 count=1 status=none <&9 >start.read
+	assert_exit 0 mv "$MNT/d" "$MNT/e"
+	assert_exit 0 cp "$MNT/e/sub/big" "$MNT/copy"
+	cat start - <&9 >rest.read
+	exec 9<&-
+	cmp start start.read || fail "first byte"
+	cmp big rest.read || fail "what was read when the directory was renamed"
+	assert_exit 0 cmp big "$MNT/copy"
+}
+
 test_beyond_the_limit() {
 	# A larger tree is EXDEV to rename(2), so that nothing waits behind the rename lock.
 	fresh
