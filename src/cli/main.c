@@ -49,7 +49,7 @@ static bool start(struct daemon *d, char *why)
 		.source = o->source,
 		.options = o->fuse_options,
 		.check_permissions = o->allow_other,
-		.debug = false,
+		.debug = o->debug,
 	};
 
 	d->loop = loop_new();

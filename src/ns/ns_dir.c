@@ -15,9 +15,13 @@ struct ns_dir_handle {
 	LIST_ENTRY(ns_dir_handle) link;
 	uint64_t last_ino; /* of the entries handed out */
 	char *last_name;
-	bool listed;     /* the listing that this handle is about has begun */
-	bool told;       /* the walk knows that it was read to its end */
-	uint64_t visits; /* walk_visits when entries were last handed out */
+	bool listed;      /* the listing that this handle is about has begun */
+	bool told;        /* the walk knows that it was read to its end */
+	uint64_t visits;  /* walk_visits when entries were last handed out */
+	size_t given;     /* entries that were handed out with their attributes */
+	bool bare;        /* the last ones were names only */
+	bool looks;       /* the reader has looked one of those up */
+	unsigned lookups; /* of the directory, when they were */
 };
 
 /* Cookies: 1 is behind ".", 2 behind "..", then inode number + 2. */
@@ -26,6 +30,8 @@ struct ns_dir_handle {
 /* A listing that a failed delete has spoiled is repeated; somebody who changes it all the time is
  * not waited for. */
 #define LIST_TRIES 5
+/* So many entries come with their attributes. */
+#define GIVEN_MAX 8000
 
 void ns_opendir(struct ns_call *c)
 {
@@ -116,6 +122,25 @@ static void note_filled(struct ns_dir_handle *h, const struct walk *w, const str
 	h->last_name = mem_strdup(n->name);
 }
 
+/*
+ * Does the reader get names only? Attributes spare him the lookups, but make an inode of each name
+ * in the kernel: who reads on and on without looking at any name (ls -f, a shell's *) does without.
+ */
+static bool is_bare(struct ns_dir_handle *h, const struct walk *w)
+{
+	const struct dir *d = h->dir->u.dir;
+
+	if (w || h->looks || h->given < GIVEN_MAX)
+		return false;
+	if (h->bare && h->lookups != d->lookups) {
+		h->looks = true;
+		return false;
+	}
+	h->bare = true;
+	h->lookups = d->lookups;
+	return true;
+}
+
 /* Hands out what is there; false when the buffer was full before the end, or at a name that
  * walk_shows has to see first, which is in *asks then. */
 static bool fill_kids(struct ns_call *c, const struct walk *w, struct readdir_work *r,
@@ -124,7 +149,7 @@ static bool fill_kids(struct ns_call *c, const struct walk *w, struct readdir_wo
 	struct dir *d = c->node->u.dir;
 	size_t i = dir_kids_after(d, c->offset <= COOKIE_DOTDOT ? 0 : c->offset - 2);
 	const struct node *last = NULL;
-	bool full = false;
+	bool full = false, with_attributes = r->plus && !is_bare(c->dir, w);
 
 	*asks = NULL;
 	r->waits = false;
@@ -142,10 +167,11 @@ static bool fill_kids(struct ns_call *c, const struct walk *w, struct readdir_wo
 		node_attr(n, c, &attr);
 		if (walk_asks_about(w, c, n))
 			*asks = n;
-		full = *asks || !r->fill(c, n->name, n, &attr, n->ino + 2);
+		full = *asks || !r->fill(c, n->name, with_attributes ? n : NULL, &attr, n->ino + 2);
 		if (full)
 			break;
-		if (r->plus) {
+		if (with_attributes) {
+			c->dir->given++;
 			n->unvisited = true;
 			if (!n->lookups++)
 				node_ref(n);

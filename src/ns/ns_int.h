@@ -62,6 +62,7 @@ struct dir {
 	uint64_t purged_seq;  /* the last time a tombstone was let go of, here or below */
 	struct ns_call_list waiters; /* for progress of the listing */
 	unsigned handles;
+	unsigned lookups;  /* of names in it; wraps */
 	unsigned probes;   /* of a walk, for single names, since the last listing */
 	unsigned readers;  /* listings and probes under way: tombstones must stay */
 	unsigned pending;  /* accepted and not done, at any depth */

@@ -245,8 +245,8 @@ void ns_lookup(struct ns_call *c)
 		c->reply(c, ENOTDIR);
 		return;
 	}
+	c->node->u.dir->lookups++;
 	r = name_check(c, c->name);
-
 	/* A name that stands for no key is not there. */
 	if (!r)
 		r = find_name(c, c->node, c->name, &n);

@@ -6,7 +6,8 @@
  * is split any more. Guessed names have no '/', so a common prefix is in one range only.
  *
  * Entries of the first range are handed out as they come, those of later ones are kept until it is
- * their turn, up to KEPT_MAX_BYTES: then only the first range goes on.
+ * their turn. So it is what comes next that is split, and listed in parallel: some AHEAD_KEYS keys,
+ * as they are guessed to be spread. Once KEPT_MAX_BYTES are kept only the first range goes on.
  *
  * Core thread. Requests under way hold a struct range_ask, whose range is NULL once it is gone.
  */
@@ -21,14 +22,17 @@
 #include "util/mem.h"
 
 #define FLIGHTS_START 4
-#define FLIGHTS_MAX 16
+#define FLIGHTS_MAX 32
 #define KEPT_MAX_BYTES ((size_t)24 << 20)
 #define KEY_MAX 4096
 #define PAGE_KEYS 1000
-/* A range with fewer keys to come is not split. */
-#define SPLIT_KEYS 2500.0
-/* Places in pages that may be lost to wrong guesses, and the share of all keys. */
-#define LOST_MIN (16 * PAGE_KEYS)
+/* A range with fewer keys to come is not split: half a page is lost at the end of each. */
+#define SPLIT_KEYS 8000.0
+#define SPLIT_KEYS_NEAR_END 4000.0
+#define AHEAD_KEYS (FLIGHTS_MAX * SPLIT_KEYS)
+/* Places in pages that may be lost to wrong guesses: as many as there are keys, up to LOST_MAX, and
+ * of more keys this share. */
+#define LOST_MAX (16 * PAGE_KEYS)
 #define LOST_SHARE 5
 
 struct packed {
@@ -59,6 +63,8 @@ struct range {
 	struct range_ask *ask;
 	STAILQ_HEAD(, chunk) kept;
 	uint64_t keys;
+	double expected; /* how many keys, before the first are there */
+	size_t kept_keys;
 	bool begun, done;
 };
 
@@ -180,6 +186,7 @@ static void keep(struct range *g, const struct s3_list_entry *entries, size_t co
 		add(&to, e->storage_class.ptr ? e->storage_class.ptr : "", p.class_len);
 	}
 	STAILQ_INSERT_TAIL(&g->kept, k, link);
+	g->kept_keys += count;
 	r->kept_bytes += len;
 }
 
@@ -214,6 +221,7 @@ static void drop_first_chunk(struct range *g)
 	struct chunk *k = STAILQ_FIRST(&g->kept);
 
 	STAILQ_REMOVE_HEAD(&g->kept, link);
+	g->kept_keys -= k->count;
 	g->all->kept_bytes -= k->len;
 	free(k);
 }
@@ -295,52 +303,84 @@ static void finish(struct ranges *r, const struct s3_err *err)
 
 static double keys_to_come(const struct range *g)
 {
+	if (g->done)
+		return 0;
+	if (!g->begun)
+		return g->expected;
 	return (double)g->keys * split_rest(&g->all->alphabet, buf_bytes(&g->start),
 					 buf_bytes(&g->last), bound(&g->end));
 }
 
-/* The range to split: the largest; while much is kept, the first one that is large enough. */
-static struct range *largest(struct ranges *r)
+/*
+ * The range to split: the largest of those that are to be listed now. NULL: they are enough, or
+ * none is large enough.
+ */
+static struct range *to_split(struct ranges *r)
 {
 	struct range *g, *best = NULL;
-	double most = SPLIT_KEYS, come;
+	double most = 0, come, ahead = 0;
+	unsigned count = 0;
 
 	TAILQ_FOREACH(g, &r->list, link)
 	{
-		if (g->done || !g->begun)
-			continue;
 		come = keys_to_come(g);
-		if (come < most)
-			continue;
-		best = g;
-		most = come;
-		if (r->kept_bytes > KEPT_MAX_BYTES / 2)
+		if (come > most && (g->begun || !g->ask)) {
+			best = g;
+			most = come;
+		}
+		count += !g->done;
+		ahead += come + (double)g->kept_keys;
+		if (ahead > AHEAD_KEYS)
 			break;
 	}
-	return best;
+	if (most < (ahead < AHEAD_KEYS / 2 ? SPLIT_KEYS_NEAR_END : SPLIT_KEYS))
+		return NULL;
+	return count < r->flights_max ? best : NULL;
 }
 
 static bool split(struct ranges *r)
 {
-	struct range *g = largest(r), *h;
+	struct range *g = to_split(r), *h;
 	char middle[SPLIT_MAX];
 	size_t len;
 
 	if (!g || !split_middle(&r->alphabet, buf_bytes(&g->last), bound(&g->end), middle, &len))
 		return false;
 	h = range_new(r, BYTES(middle, len));
+	h->expected = keys_to_come(g) / 2;
+	g->expected = h->expected;
 	if (g->end.ptr)
 		set(&h->end, buf_bytes(&g->end));
 	set(&g->end, BYTES(middle, len));
 	TAILQ_INSERT_AFTER(&r->list, g, h, link);
-	ask(h);
 	return true;
 }
 
 static bool may_split(const struct ranges *r)
 {
+	uint64_t may_lose = r->keys < LOST_MAX ? r->keys : LOST_MAX;
+
 	return !r->unordered && r->flights < r->flights_max && r->kept_bytes < KEPT_MAX_BYTES &&
-	       r->lost < LOST_MIN + r->keys / LOST_SHARE;
+	       r->lost < may_lose + r->keys / LOST_SHARE;
+}
+
+/* Those whose turn comes next; without too much being kept, the others, too. */
+static void ask_all(struct ranges *r)
+{
+	struct range *g;
+	double ahead = 0;
+
+	TAILQ_FOREACH(g, &r->list, link)
+	{
+		bool first = g == TAILQ_FIRST(&r->list);
+
+		if (!first && (r->flights >= r->flights_max || r->kept_bytes >= KEPT_MAX_BYTES ||
+				      (ahead > AHEAD_KEYS && r->kept_bytes > KEPT_MAX_BYTES / 4)))
+			break;
+		ahead += keys_to_come(g) + (double)g->kept_keys;
+		if (!g->ask && !g->done)
+			ask(g);
+	}
 }
 
 /* Hands out what is first in order. False when all is done, and `r` is gone. */
@@ -364,20 +404,38 @@ static bool drain(struct ranges *r)
 
 static void go_on(struct ranges *r)
 {
-	struct range *g;
-
 	if (!drain(r))
 		return;
-	TAILQ_FOREACH(g, &r->list, link)
-	if (!g->ask && !g->done &&
-		(g == TAILQ_FIRST(&r->list) ||
-			(r->flights < r->flights_max && r->kept_bytes < KEPT_MAX_BYTES)))
-		ask(g);
 	while (may_split(r) && split(r)) {
 	}
+	ask_all(r);
 	if (r->taken) {
 		r->taken = false;
 		r->user.moved(r->user.ctx);
+	}
+}
+
+/* What is behind the range is listed by nobody yet: it is the range's again. */
+static bool absorb_next(struct range *g)
+{
+	struct range *h = TAILQ_NEXT(g, link);
+
+	if (!h || h->begun || h->ask || h->done)
+		return false;
+	buf_free(&g->end);
+	g->end = h->end;
+	h->end = BUF_INIT(0);
+	range_free(h);
+	return true;
+}
+
+/* A page has gone from the range to `name`, or (ptr NULL) to the end: nothing is between. */
+static void pass_empty(struct range *g, struct bytes name)
+{
+	while ((g = TAILQ_NEXT(g, link)) && !g->begun) {
+		if (name.ptr && (!g->end.ptr || bytes_cmp(name, buf_bytes(&g->end)) <= 0))
+			break;
+		g->done = true;
 	}
 }
 
@@ -397,8 +455,11 @@ static size_t own_entries(struct range *g, const struct s3_list_page *page, size
 			*first = i + 1;
 			continue;
 		}
+		while (g->end.ptr && bytes_cmp(name, buf_bytes(&g->end)) > 0 && absorb_next(g)) {
+		}
 		if (g->end.ptr && bytes_cmp(name, buf_bytes(&g->end)) > 0) {
 			g->done = true;
+			pass_empty(g, name);
 			break;
 		}
 		alphabet_learn(&r->alphabet, name);
@@ -416,10 +477,11 @@ static void page_take(struct range *g, const struct s3_list_page *page)
 	g->keys += count;
 	r->keys += count;
 	r->lost += count ? page->count - count : PAGE_KEYS;
-	if (!page->truncated)
-		g->done = true;
-	else
+	if (page->truncated)
 		set(&g->token, page->next_token);
+	else if (!g->done)
+		pass_empty(g, BYTES_NONE);
+	g->done |= !page->truncated;
 	if (!count)
 		return;
 	name_of(r, &page->entries[first + count - 1], &name);
