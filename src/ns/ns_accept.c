@@ -113,7 +113,7 @@ static void done(struct bulk_op *op, const struct s3_err *err)
 		report(a, err);
 	node_pend(a->node, -1);
 	if (a->node->kind == NODE_TOMB)
-		tombs_purge(a->node->parent);
+		tomb_purge(a->node);
 	ns->accepted--;
 	if (a->walk)
 		walk_settled(a->walk, a, err);
@@ -127,7 +127,7 @@ static void done(struct bulk_op *op, const struct s3_err *err)
 	for (p = a->node->parent; p && p->parent; p = p->parent) {
 		/* Nothing below it can come back from S3 any more. */
 		if (!p->live && !p->u.dir->pending)
-			tombs_purge(p->parent);
+			tomb_purge_of(p);
 		if (p->waiters && !p->u.dir->pending)
 			wake_node(p);
 	}

@@ -448,11 +448,10 @@ static void rmdir_over(struct ns_call *c)
 		if (last && n->live && n->u.dir->marker != MARKER_YES)
 			walk_note_dir(w, n);
 	} else if (n->live) {
-		node_bury(n);
+		tomb_purge(node_bury(n));
 	}
 	if (!errnum && !last)
 		note_parent(c, n, w);
-	tombs_purge(c->node);
 	node_unref(n);
 	c->errnum = errnum;
 	remove_answer(c);

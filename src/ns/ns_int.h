@@ -47,7 +47,7 @@ struct content;
 
 struct dir {
 	struct node **kids; /* in the order of their inode numbers; NULL where one has gone */
-	size_t kid_count, kid_cap, kid_live;
+	size_t kid_first, kid_count, kid_cap, kid_live; /* kid_first: those before it have gone */
 	bool complete;       /* the kids are all there is, as of listed_ms */
 	enum marker marker;  /* the object "dir/" */
 	uint64_t marker_seq; /* when it was last written here */
@@ -220,7 +220,10 @@ void tomb_drop(struct node *parent, struct bytes name);
 void tomb_fails(struct node *parent, struct bytes name);
 struct node *node_ref(struct node *n);
 void node_unref(struct node *n);
-void tombs_purge(struct node *dir); /* those that nobody can bring back any more */
+/* Lets go of a tombstone if nobody can bring its name back any more. */
+void tomb_purge(struct node *tomb);
+void tomb_purge_of(const struct node *dir); /* the one that stands for it, if there is one */
+void tombs_purge(struct node *dir);         /* all in it */
 /* The removed directory of that name in which things are still pending; or NULL. */
 struct node *tomb_busy_dir(const struct node *parent, struct bytes name);
 void node_forget_kids(

@@ -210,8 +210,9 @@ void merge_vanished(struct node *dir, uint64_t start_seq, int64_t list_ms)
 	struct dir *d = dir->u.dir;
 	size_t i;
 
-	for (i = 0; i < d->kid_count; i++) {
-		struct node *n = d->kids[i];
+	/* From the end: what is removed moves those behind it. */
+	for (i = d->kid_count; i > 0; i--) {
+		struct node *n = i <= d->kid_count ? d->kids[i - 1] : NULL;
 
 		if (!n || n->checked_ms >= list_ms || ours_is_newer(n, start_seq))
 			continue;

@@ -115,16 +115,21 @@ struct node *node_root_new(struct ns_volume *v)
 	return n;
 }
 
-static void kid_append(struct dir *d, struct node *n)
+static void kids_compact(struct dir *d)
 {
 	size_t i, kept = 0;
 
-	if (d->kid_count == d->kid_cap && d->kid_live < d->kid_cap / 2) {
-		for (i = 0; i < d->kid_count; i++)
-			if (d->kids[i])
-				d->kids[kept++] = d->kids[i];
-		d->kid_count = kept;
-	}
+	for (i = d->kid_first; i < d->kid_count; i++)
+		if (d->kids[i])
+			d->kids[kept++] = d->kids[i];
+	d->kid_first = 0;
+	d->kid_count = kept;
+}
+
+static void kid_append(struct dir *d, struct node *n)
+{
+	if (d->kid_count == d->kid_cap && d->kid_live < d->kid_cap / 2)
+		kids_compact(d);
 	if (d->kid_count == d->kid_cap) {
 		d->kid_cap = d->kid_cap ? d->kid_cap * 2 : 8;
 		d->kids = mem_resize(d->kids, d->kid_cap, sizeof(struct node *));
@@ -133,10 +138,13 @@ static void kid_append(struct dir *d, struct node *n)
 	d->kid_live++;
 }
 
-/* Inode numbers rise in the order of appending, so the place is found by halving. */
+/*
+ * Inode numbers rise in the order of appending, so the place is found by halving. Those behind it
+ * may move to lower places.
+ */
 static void kid_drop(struct dir *d, const struct node *n)
 {
-	size_t low = 0, high = d->kid_count;
+	size_t low = d->kid_first, high = d->kid_count;
 
 	while (low < high) {
 		size_t mid = (low + high) / 2, at = mid;
@@ -148,8 +156,13 @@ static void kid_drop(struct dir *d, const struct node *n)
 		else if (d->kids[at] == n) {
 			d->kids[at] = NULL;
 			d->kid_live--;
-			while (d->kid_count && !d->kids[d->kid_count - 1])
+			while (d->kid_count > d->kid_first && !d->kids[d->kid_count - 1])
 				d->kid_count--;
+			while (d->kid_first < d->kid_count && !d->kids[d->kid_first])
+				d->kid_first++;
+			/* Or the search would have to pass over more and more that is not there. */
+			if (d->kid_live < (d->kid_count - d->kid_first) / 4)
+				kids_compact(d);
 			return;
 		} else if (d->kids[at]->ino < n->ino)
 			low = at + 1;
@@ -160,7 +173,7 @@ static void kid_drop(struct dir *d, const struct node *n)
 
 size_t dir_kids_after(const struct dir *d, uint64_t ino)
 {
-	size_t low = 0, high = d->kid_count;
+	size_t low = d->kid_first, high = d->kid_count;
 
 	while (low < high) {
 		size_t mid = (low + high) / 2, at = mid;
@@ -239,8 +252,7 @@ void node_move(struct node *n, struct node *parent, struct bytes name)
 	struct node *old = n->parent;
 
 	node_ref(n);
-	node_bury(n);
-	tombs_purge(old);
+	tomb_purge(node_bury(n));
 	tomb_drop(parent, name);
 	if (n->name != n->own_name)
 		free((char *)n->name);
@@ -277,6 +289,20 @@ void tomb_fails(struct node *parent, struct bytes name)
 		tomb_free(t);
 }
 
+void tomb_purge(struct node *t)
+{
+	if (!t->parent->u.dir->readers && !t->pending && !(t->buried && t->buried->u.dir->pending))
+		tomb_free(t);
+}
+
+void tomb_purge_of(const struct node *dir)
+{
+	struct node *t = node_find(dir->parent, BYTES(dir->name, dir->name_len));
+
+	if (t && t->kind == NODE_TOMB && t->buried == dir)
+		tomb_purge(t);
+}
+
 void tombs_purge(struct node *dir)
 {
 	struct node *t, *next;
@@ -285,8 +311,7 @@ void tombs_purge(struct node *dir)
 		return;
 	for (t = LIST_FIRST(&dir->u.dir->tombs); t; t = next) {
 		next = LIST_NEXT(t, u.tomb_link);
-		if (!t->pending && !(t->buried && t->buried->u.dir->pending))
-			tomb_free(t);
+		tomb_purge(t);
 	}
 }
 
@@ -346,8 +371,9 @@ void node_forget_kids(struct node *dir)
 	size_t i;
 
 	node_ref(dir);
-	for (i = 0; i < d->kid_count; i++) {
-		struct node *n = d->kids[i];
+	/* From the end: see kid_drop. */
+	for (i = d->kid_count; i > 0; i--) {
+		struct node *n = i <= d->kid_count ? d->kids[i - 1] : NULL;
 
 		if (!n || n->refs > 1 || n->pending)
 			continue;

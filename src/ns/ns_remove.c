@@ -28,8 +28,7 @@ static void unlink_settled(struct accepted *a, const struct s3_err *err)
 	} else if (n->kind == NODE_FILE && n->live) {
 		if (n->u.content)
 			content_unlink(n->u.content);
-		node_bury(n);
-		tombs_purge(n->parent);
+		tomb_purge(node_bury(n));
 	}
 }
 

@@ -16,7 +16,7 @@ enum how { BY_NOTHING, BY_COPY, BY_PUT, BY_PARTS };
 struct save {
 	struct content *content;
 	struct node *node; /* a reference */
-	struct walk *walk; /* of the call, if the object is made at once; or NULL */
+	struct walk *walk; /* of the call, if the object is made at once; held; or NULL */
 	pid_t tid;
 	enum how how;
 	bool planned;
@@ -53,6 +53,8 @@ static void save_end(struct save *s)
 		unheard(n, s->errnum);
 	TAILQ_FOREACH(c, &ct->flushers, link)
 	c->errnum = s->errnum;
+	if (s->walk)
+		walk_settled_one(s->walk);
 	free(s);
 	wake(&ct->flushers);
 	if (n->u.content == ct)
@@ -296,6 +298,8 @@ static struct save *save_new(struct content *ct, struct walk *w, pid_t tid, enum
 	s->content = ct;
 	s->node = node_ref(ct->node);
 	s->walk = w;
+	if (w)
+		walk_hold(w);
 	s->tid = tid;
 	s->how = how;
 	ct->save = s;

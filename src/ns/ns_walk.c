@@ -276,9 +276,14 @@ bool walk_defers(const struct walk *w, enum walk_op op)
 	return w && !w->passed_end && w->proven[op] && (!w->late || w->reached);
 }
 
-void walk_accepted(struct walk *w)
+void walk_hold(struct walk *w)
 {
 	w->pending++;
+}
+
+void walk_accepted(struct walk *w)
+{
+	walk_hold(w);
 	w->accepted++;
 }
 

@@ -32,6 +32,9 @@ bool walk_recognised(const struct ns *ns, const struct ns_call *c);
 /* May `op` be answered before it is done? Not the first of its kind (C4), not without an end (C5).
  */
 bool walk_defers(const struct walk *w, enum walk_op op);
+/* Something of the walk's is under way: it stays until walk_settled_one says that that is over. */
+void walk_hold(struct walk *w);
+void walk_settled_one(struct walk *w);
 void walk_accepted(struct walk *w);
 void walk_settled(struct walk *w, const struct accepted *a, const struct s3_err *err);
 /*

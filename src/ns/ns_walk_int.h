@@ -57,8 +57,6 @@ struct walk {
 	size_t root_count;
 };
 
-/* ns_walk.c */
-void walk_settled_one(struct walk *w); /* one of what is pending is over */
 /* ns_walk_end.c */
 bool walk_is_last_argument(const struct walk *w, const struct node *n);
 /* The last entry of the last directory that was read; before one was, the last argument. */

@@ -95,7 +95,8 @@ static void do_range(struct proc *p, struct edit *e, const char *path)
 		/* As it is now, and not onto itself. */
 		memcpy(bytes, e->bytes, e->len);
 		len = e->len / 2;
-	} else if (!load(from.m, from.open_ver, bytes, &len)) {
+	} else if (from.m->writers || !load(from.m, from.open_ver, bytes, &len)) {
+		/* What somebody is writing there is copied as it is. */
 		len = 0;
 	}
 	if (len) {
@@ -109,6 +110,9 @@ static void do_range(struct proc *p, struct edit *e, const char *path)
 				sim_fail("nothing was copied of %s", path);
 			if (!r)
 				put(e, to, bytes + at, want);
+			if (from.m != e->file.m &&
+				(from.m->writers || !model_stable(from.m, from.open_ver)))
+				r = -1;
 			changed(e, r);
 		}
 	}
