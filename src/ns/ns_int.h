@@ -218,6 +218,8 @@ void node_move(struct node *n, struct node *parent, struct bytes name);
 void tomb_drop(struct node *parent, struct bytes name);
 /* A delete has failed: it is there, or, of a directory, when nothing is pending in it any more. */
 void tomb_fails(struct node *parent, struct bytes name);
+/* Something in it is there after all: so is it, and each directory above it. */
+void dir_came_back(struct node *dir);
 struct node *node_ref(struct node *n);
 void node_unref(struct node *n);
 /* Lets go of a tombstone if nobody can bring its name back any more. */

@@ -101,8 +101,11 @@ static void lister_end(struct lister *l, const struct s3_err *err)
 	buf_free(&l->last);
 	free(l->prefix);
 	free(l);
-	wake(&d->waiters);
+	/* What was hidden from the listing may come back with its end: who waits is to see that. */
+	node_ref(dir);
 	read_ends(dir);
+	wake(&d->waiters);
+	node_unref(dir);
 }
 
 static void page_in(void *ctx, const struct s3_err *err, const struct s3_list_page *page);

@@ -350,6 +350,7 @@ void meta_move_node(struct node *n, struct node *parent, struct bytes name)
 {
 	char *type = mem_strdup(meta_type(n));
 
+	walks_name_moves(n);
 	node_move(n, parent, name);
 	forget_times(n);
 	if (n->look == LOOK_DONE)

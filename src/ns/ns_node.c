@@ -190,15 +190,19 @@ size_t dir_kids_after(const struct dir *d, uint64_t ino)
 
 static void tomb_free(struct node *t)
 {
+	struct node *parent = t->parent;
+
 	if (!t->live)
 		return;
 	LIST_REMOVE(t, u.tomb_link);
 	t->live = false;
-	if (t->came_back)
-		dir_changed(t->parent);
-	t->parent->u.dir->purged_seq = t->volume->ns->seq;
+	parent->u.dir->purged_seq = t->volume->ns->seq;
 	table_take(t->volume->ns, t);
+	node_ref(parent);
+	if (t->came_back)
+		dir_came_back(parent);
 	node_unref(t);
+	node_unref(parent);
 }
 
 struct node *node_add(struct node *parent, struct bytes name, enum node_kind kind)
@@ -287,6 +291,15 @@ void tomb_fails(struct node *parent, struct bytes name)
 		t->came_back = true;
 	else
 		tomb_free(t);
+}
+
+void dir_came_back(struct node *dir)
+{
+	while (dir->parent && !dir->live) {
+		tomb_fails(dir->parent, BYTES(dir->name, dir->name_len));
+		dir = dir->parent;
+	}
+	dir_changed(dir);
 }
 
 void tomb_purge(struct node *t)

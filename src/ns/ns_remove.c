@@ -8,15 +8,9 @@
 
 void name_came_back(struct node *gone)
 {
-	struct node *up = gone->parent;
-
 	if (!gone->live || gone->kind == NODE_TOMB)
-		tomb_fails(up, BYTES(gone->name, gone->name_len));
-	while (up->parent && !up->live) {
-		tomb_fails(up->parent, BYTES(up->name, up->name_len));
-		up = up->parent;
-	}
-	dir_changed(up);
+		tomb_fails(gone->parent, BYTES(gone->name, gone->name_len));
+	dir_came_back(gone->parent);
 }
 
 static void unlink_settled(struct accepted *a, const struct s3_err *err)

@@ -53,7 +53,12 @@ void walk_turns_to_copy(struct walk *w);
 void walk_moves_tree(struct walk *w); /* a mv could not rename a directory; or NULL, or no mv */
 bool walk_is_tree_move(const struct walk *w);       /* false for NULL */
 void walk_keep_failure(struct walk *w, int errnum); /* what was reported is to be reported again */
-void walk_passed_end(struct walk *w);               /* what the walk still does is strict */
+/*
+ * The node is about to get another name. Where a walk's end lies in it, that cannot be told by its
+ * name any more: whatever the walk does next may be its last call.
+ */
+void walks_name_moves(const struct node *n);
+void walk_passed_end(struct walk *w);                  /* what the walk still does is strict */
 void walk_opened(struct walk *w, struct node *source); /* opened for reading, or about to be */
 struct node *walk_source(const struct walk *w);
 /* A tree that it lists or makes begins here: in the end the kernel is told to ask again. */

@@ -28,6 +28,8 @@ bool walk_passes_over(const struct walk *w, mode_t mode)
 
 static bool is_last(const struct walk *w, const struct node *n)
 {
+	if (w->end_moved)
+		return true;
 	if (!w->recursive || !w->dirs_first)
 		return walk_is_last_argument(w, n);
 	return n->kind == NODE_FILE && walk_is_last_entry(w, n);

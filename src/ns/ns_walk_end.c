@@ -105,12 +105,13 @@ bool walk_ends_in(const struct walk *w, const struct node *dir)
 {
 	if (w->kind != COMMAND_COPY && !(w->kind == COMMAND_CHANGE && w->dirs_first))
 		return false;
-	return walk_is_last_argument(w, dir) || (w->chain_len && walk_is_last_entry(w, dir));
+	return w->end_moved || walk_is_last_argument(w, dir) ||
+	       (w->chain_len && walk_is_last_entry(w, dir));
 }
 
 bool walk_copy_is_last(const struct walk *w)
 {
-	return w->source && walk_is_last_entry(w, w->source);
+	return w->end_moved || (w->source && walk_is_last_entry(w, w->source));
 }
 
 /* How `path` lies on the way to the last argument: 0 not at all, 1 above it, 2 it is it. */
@@ -155,6 +156,31 @@ static struct node *go_to_last(const struct walk *w, const char **rest)
 	}
 	*rest = at;
 	return n;
+}
+
+static bool end_is_in(const struct walk *w, const struct node *n)
+{
+	struct buf b = BUF_INIT(0);
+	bool in = w->source && node_is_under(w->source, n);
+	size_t i;
+
+	for (i = 0; i < w->chain_len && !in; i++)
+		in = w->chain[i].last_ino == n->ino || node_is_under(w->chain[i].dir, n);
+	if (in)
+		return true;
+	node_path(n, &b);
+	in = on_the_way(w, buf_str(&b)) != 0;
+	buf_free(&b);
+	return in;
+}
+
+void walks_name_moves(const struct node *n)
+{
+	struct walk *w, *next;
+
+	HASH_ITER(hh, n->volume->ns->walks, w, next)
+	if (w->volume == n->volume && end_is_in(w, n))
+		w->end_moved = true;
 }
 
 /* Does it follow a symbolic link that is its last argument? GNU's cp -r copies it. */
@@ -233,7 +259,7 @@ bool walk_remove_is_last(const struct walk *w, const struct node *parent, const 
 
 	if (w->kind != COMMAND_REMOVE || parent->volume != w->volume)
 		return false;
-	if (w->broken && ends_chain(w, parent, name))
+	if (w->end_moved || (w->broken && ends_chain(w, parent, name)))
 		return true;
 	if (strcmp(name, w->last_name) != 0)
 		return false;

@@ -33,8 +33,9 @@ struct walk {
 	const char *last_name;
 	bool last_slash; /* it was written as a directory: "a/", "a/." */
 	bool proven[WALK_OPS];
-	bool forced; /* it passes over what is not there */
-	bool broken; /* a removal has failed: see walk_breaks() */
+	bool forced;    /* it passes over what is not there */
+	bool broken;    /* a removal has failed: see walk_breaks() */
+	bool end_moved; /* its end has another name now: see walks_name_moves() */
 	bool passed_end, exited;
 	bool waking; /* its waiters are being resumed */
 	unsigned pending;

@@ -244,7 +244,7 @@ static void reply_setattr(struct kcall *k, bool alone)
 {
 	if (k->errnum)
 		failed(k, alone);
-	else
+	else if (alone && !k->m->writers) /* else it may be going, or be stored later */
 		proc_effect(k->proc, k->m, k->m->kind, k->m->hash, k->m->src);
 }
 

@@ -80,6 +80,8 @@ static void cp_file(struct proc *p, struct knode *src, const struct knode *dir, 
 		cmd_complain(p, "open", src->path, r);
 		return;
 	}
+	/* What is there so far of a file that somebody is writing is a version, too. */
+	from.m->any_version |= from.m->writers != 0;
 	r = k_getattr(p, &from.at);
 	if (!r)
 		r = k_lookup(p, dir, name, &old);
