@@ -77,6 +77,50 @@ test_status_of_a_walk() {
 	assert_eq 0 "$(json status.json 'd["mounts"][0]["pending"]')" "pending after the walk"
 }
 
+# The memory for what is pending has a bound: then cp waits.
+test_pending_has_a_bound() {
+	need s3d
+	fresh
+	put_objects src 11000 10
+	fault '{"op":"CopyObject","key":"dst/f*[1-9]*","hang":true}'
+	cp -r "$MNT/src" "$MNT/dst" &
+	local copy=$! _
+	until_pending 10000
+	for _ in $(seq 20); do
+		"$CTL" status --json "$MNT" >status.json
+		assert_eq 10000 "$(json status.json 'd["mounts"][0]["pending"]')" "pending"
+	done
+	faults_clear
+	wait $copy || fail "cp has failed"
+	assert_eq 11000 "$(count_objects dst/)" "copies in S3"
+}
+
+test_watch_of_a_walk() {
+	need s3d
+	start_s3d --rate 250
+	put_objects src 1000 10
+	mount_fs "$BUCKET"
+	cp -r "$MNT/src" "$MNT/dst" &
+	local copy=$! watch
+	"$CTL" status --watch "$MNT" >watch.out &
+	watch=$!
+	wait $copy || fail "cp has failed"
+	umount_fs
+	wait $watch || fail "status --watch failed"
+	grep -E "^  cp \(process $copy\): [0-9]+ done, [0-9]+ pending, [0-9]+/s, 0:[0-9]{2} left$" \
+		watch.out >walk || fail "no rate and time are shown: $(cat watch.out)"
+	grep -qE '^    \[#+\.+\] +[0-9]+ %$' watch.out || fail "no bar is shown"
+	# The rate is the server's, and the time that is left follows from it.
+	/usr/bin/python3 - <<-'EOF' || fail "they do not go together: $(cat walk)"
+		import re
+		for line in open("walk"):
+		    done, rate, left = map(int, re.search(
+		        r"(\d+) done, \d+ pending, (\d+)/s, 0:(\d+) left", line).groups())
+		    assert 20 <= rate <= 600, line
+		    assert abs((1000 - done) / rate - left) <= 1.5, line
+	EOF
+}
+
 test_watch_ends_with_the_mount() {
 	fresh
 	put_objects src 5 10

@@ -24,9 +24,9 @@
 #endif
 /* One thread: TSan has little to say of it, and keeps a history of every switch of stacks. */
 #ifdef __SANITIZE_THREAD__
-#define SCHEDULES_DEFAULT 200
+#define SCHEDULES_DEFAULT 500
 #else
-#define SCHEDULES_DEFAULT 1000
+#define SCHEDULES_DEFAULT 5000
 #endif
 #define EVENTS_MAX 400000
 #define AREAS 3
