@@ -1,8 +1,8 @@
 /*
  * Rename of a directory: flat list, all copies, and, when every one is confirmed, all deletes
- * (contract C9). On a failure before that the source is whole, and what was copied is removed
- * again. A larger tree than the limit is EXDEV: mv then walks, and nothing waits behind the
- * kernel's rename lock for long.
+ * (contract C9). On a failure the source is whole, and what was copied is removed again; what had
+ * been deleted is copied back before that. A larger tree than the limit is EXDEV: mv then walks,
+ * and nothing waits behind the kernel's rename lock for long.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -13,12 +13,14 @@
 
 #define RENAME_LIMIT_DEFAULT 10000
 
-enum phase { LISTING, COPYING, DELETING, UNDOING };
+enum phase { LISTING, COPYING, DELETING, RESTORING, UNDOING };
 
 struct move {
 	struct bulk_op op; /* the copy, then the delete of its source, or of itself */
 	struct rename_job *job;
-	bool copied;
+	bool turned;          /* op.key is the source's, op.source_key the copy's */
+	bool copied, deleted; /* or that may be: the answer was lost */
+	bool restored;
 	char *class_name;
 	char *etag; /* of the copy, if it is another than the source's: a multipart object's is */
 };
@@ -32,6 +34,7 @@ struct rename_job {
 	size_t count, cap, left;
 	size_t limit;
 	enum phase phase;
+	bool torn;                   /* something of the source could not be copied back */
 	struct s3_err err;           /* the first one */
 	struct ns_call_list waiters; /* the rename call; empty after an interrupt */
 };
@@ -92,6 +95,31 @@ static struct node *node_at(struct node *dir, struct bytes below)
 	return n && n->kind == NODE_FILE ? n : NULL;
 }
 
+static struct bytes source_key(const struct move *m)
+{
+	return m->turned ? m->op.key : m->op.source_key;
+}
+
+static struct bytes copy_key(const struct move *m)
+{
+	return m->turned ? m->op.source_key : m->op.key;
+}
+
+/* The node is that version now, which has the content of the one it was. */
+static void is_version(const struct rename_job *j, const struct move *m, struct bytes etag)
+{
+	struct bytes key = source_key(m);
+	struct node *n = node_at(j->dir, BYTES(key.ptr + j->from.len, key.len - j->from.len));
+	struct etag old = {0};
+
+	if (!n)
+		return;
+	etag_copy(&old, &n->etag);
+	etag_set(&n->etag, etag);
+	sources_follow(n, &old, &n->etag);
+	etag_free(&old);
+}
+
 /* What is known of the sources is so of the copies; they are versions of their own. */
 static void follow(struct rename_job *j)
 {
@@ -99,21 +127,24 @@ static void follow(struct rename_job *j)
 
 	for (i = 0; i < j->count; i++) {
 		const struct move *m = j->moves[i];
-		struct bytes from = m->op.key, to = m->op.source_key; /* aim() */
 		struct bytes etag = m->etag ? BYTES_STR(m->etag) : m->op.source_etag;
-		struct node *n;
-		struct etag old = {0};
 
-		recall_move(j->volume, from, to, etag);
-		n = m->etag ? node_at(j->dir, BYTES(from.ptr + j->from.len, from.len - j->from.len))
-			    : NULL;
-		if (!n)
-			continue;
-		etag_copy(&old, &n->etag);
-		etag_set(&n->etag, etag);
-		sources_follow(n, &old, &n->etag);
-		etag_free(&old);
+		recall_move(j->volume, source_key(m), copy_key(m), etag);
+		if (m->etag)
+			is_version(j, m, etag);
 	}
+}
+
+/* Which names are left, only S3 knows. */
+static void tree_changed(struct node *dir)
+{
+	const struct dir *d = dir->u.dir;
+	size_t i;
+
+	dir_changed(dir);
+	for (i = 0; i < d->kid_count; i++)
+		if (d->kids[i] && d->kids[i]->kind == NODE_DIR)
+			tree_changed(d->kids[i]);
 }
 
 /* Answers, with the names as S3 has them now. */
@@ -130,6 +161,8 @@ static void job_end(struct rename_job *j, int errnum)
 		meta_move_node(j->dir, j->parent2, to);
 		follow(j);
 	} else {
+		if (j->torn)
+			tree_changed(j->dir);
 		dir_changed(j->dir);
 		dir_changed(j->parent2);
 	}
@@ -154,8 +187,47 @@ static void step_over(struct rename_job *j)
 		start_all(j, UNDOING);
 	} else if (j->phase == COPYING)
 		start_all(j, DELETING);
+	else if (j->phase == DELETING && failed)
+		start_all(j, RESTORING);
+	else if (j->phase == RESTORING)
+		start_all(j, UNDOING);
 	else
 		job_end(j, j->err.errnum);
+}
+
+static const char *phase_name(enum phase phase)
+{
+	return phase == COPYING ? "copy" : phase == RESTORING ? "copy back" : "delete";
+}
+
+/* Has it certainly not happened? */
+static bool is_refused(const struct s3_err *err)
+{
+	return err->cls == S3_DENIED || err->cls == S3_NOT_FOUND || err->cls == S3_CHANGED ||
+	       err->cls == S3_INVALID || err->cls == S3_THROTTLED;
+}
+
+static void done_well(struct move *m)
+{
+	const struct bulk_op *op = &m->op;
+
+	switch (m->job->phase) {
+	case COPYING:
+		m->copied = true;
+		if (op->etag[0] && !bytes_equal(op->source_etag, BYTES_STR(op->etag)))
+			m->etag = mem_strdup(op->etag);
+		break;
+	case DELETING:
+		m->deleted = true;
+		break;
+	case RESTORING:
+		m->restored = true;
+		if (op->etag[0])
+			is_version(m->job, m, BYTES_STR(op->etag));
+		break;
+	default:
+		break;
+	}
 }
 
 static void moved(struct bulk_op *op, const struct s3_err *err)
@@ -166,29 +238,52 @@ static void moved(struct bulk_op *op, const struct s3_err *err)
 
 	if (err->cls != S3_OK) {
 		log_error("%s for the rename of a directory failed at %.*s: %s",
-			j->phase == COPYING ? "copy" : "delete", (int)op->key.len, op->key.ptr,
+			phase_name(j->phase), (int)op->key.len, op->key.ptr,
 			s3_err_text(err, text, sizeof(text)));
+		m->copied |= j->phase == COPYING && !is_refused(err);
+		m->deleted |= j->phase == DELETING && !is_refused(err);
+		j->torn |= j->phase == RESTORING;
 		if (j->err.cls == S3_OK)
 			j->err = *err;
-	} else if (j->phase == COPYING) {
-		m->copied = true;
-		if (op->etag[0] && !bytes_equal(op->source_etag, BYTES_STR(op->etag)))
-			m->etag = mem_strdup(op->etag);
+	} else {
+		done_well(m);
 	}
 	if (!--j->left)
 		step_over(j);
 }
 
-/* The key that this phase writes: the copy's, or, to delete it, the source's. */
+/* False: this phase has nothing to do for it. */
+static bool takes_part(const struct move *m, enum phase phase)
+{
+	switch (phase) {
+	case RESTORING:
+		return m->deleted;
+	case UNDOING:
+		/* The only one there is stays. */
+		return m->copied && (!m->deleted || m->restored);
+	default:
+		return true;
+	}
+}
+
+/* The key that this phase writes: the copy's, or, to delete it or bring it back, the source's. */
 static void aim(struct move *m, enum phase phase)
 {
-	if (phase == DELETING) {
-		struct bytes copy = m->op.key;
+	bool turned = phase == DELETING || phase == RESTORING;
+
+	if (m->turned != turned) {
+		struct bytes key = m->op.key;
 
 		m->op.key = m->op.source_key;
-		m->op.source_key = copy;
+		m->op.source_key = key;
+		m->turned = turned;
 	}
-	m->op.kind = phase == COPYING ? BULK_COPY : BULK_DELETE;
+	m->op.kind = phase == COPYING || phase == RESTORING ? BULK_COPY : BULK_DELETE;
+	if (phase == RESTORING && m->etag) {
+		free((char *)m->op.source_etag.ptr);
+		m->op.source_etag = BYTES_STR(m->etag);
+		m->etag = NULL;
+	}
 }
 
 static void start_all(struct rename_job *j, enum phase phase)
@@ -200,7 +295,7 @@ static void start_all(struct rename_job *j, enum phase phase)
 	for (i = 0; i < j->count; i++) {
 		struct move *m = j->moves[i];
 
-		if (phase == UNDOING && !m->copied)
+		if (!takes_part(m, phase))
 			continue;
 		aim(m, phase);
 		j->left++;

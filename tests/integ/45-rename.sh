@@ -41,6 +41,70 @@ test_directory_refused() {
 	assert_eq 50 "$(find "$MNT/d" -type f | wc -l)" "the source in the mount"
 }
 
+# A directory of some batches, with an object that was uploaded in parts and one with metadata.
+prepare_torn() {
+	need s3d
+	fresh
+	put_objects d 1200 20
+	head -c 12000000 /dev/urandom >big
+	cp big "$MNT/d/big"
+	echo 1 >one
+	s3 put "$BUCKET" d/sub/typed one type=text/x-one colour=blue
+	s3 ls "$BUCKET" d/ | cut -f1,2 >before
+}
+
+source_is_whole() {
+	s3 ls "$BUCKET" d/ | cut -f1,2 >after
+	assert_same before after "the source in S3"
+	assert_eq "" "$(s3 ls "$BUCKET" e/)" "left of the copy in S3"
+	s3 get "$BUCKET" d/big | cmp - big || fail "content of the large one in S3"
+	assert_eq 'ContentType text/x-one meta.colour blue' \
+		"$(s3 show "$BUCKET" d/sub/typed | paste -sd' ')" "metadata"
+	assert_eq 1202 "$(find "$MNT/d" -type f | wc -l)" "the source in the mount"
+	[ ! -e "$MNT/e" ] || fail "the copy is in the mount"
+	assert_exit 0 cmp big "$MNT/d/big"
+}
+
+# One delete is refused when others are done: those are copied back.
+test_directory_delete_refused() {
+	prepare_torn
+	fault '{"op":"DeleteObjects","key":"d/f000017","per_key":true,"in200":true,
+		"status":403,"code":"AccessDenied"}'
+	exec 9<"$MNT/d/big"
+	assert_fails 'denied' mv "$MNT/d" "$MNT/e"
+	cmp big - <&9 || fail "what was open when the rename failed"
+	exec 9<&-
+	faults_clear
+	source_is_whole
+	assert_eq 1201 "$(($(stat_get CopyObject) - 1202))" "what was copied back"
+	assert_exit 0 mv "$MNT/d" "$MNT/e"
+	assert_eq "$(cut -f1 before)" "$(s3 ls "$BUCKET" e/ | cut -f1)" "renamed when it can be"
+}
+
+# The answers are lost: what was deleted is not known, and copied back whatever it is.
+test_directory_delete_unanswered() {
+	prepare_torn
+	fault '{"op":"DeleteObjects","key":"d/f0000*","after":true,"status":500,"code":"InternalError"}'
+	assert_fails 'Input/output error' mv "$MNT/d" "$MNT/e"
+	faults_clear
+	source_is_whole
+}
+
+# What cannot be copied back stays where it is: nothing is lost.
+test_directory_not_restored() {
+	prepare_torn
+	fault '{"op":"DeleteObjects","key":"d/f000017","per_key":true,"in200":true,
+		"status":403,"code":"AccessDenied"}'
+	fault '{"op":"CopyObject","key":"d/f000018","status":403,"code":"AccessDenied"}'
+	assert_fails 'denied' mv "$MNT/d" "$MNT/e"
+	faults_clear
+	assert_eq f000018 "$(s3 ls "$BUCKET" e/ | cut -f1)" "the copy that is the only one"
+	s3 ls "$BUCKET" d/ | cut -f1,2 >after
+	assert_eq "$(grep -v f000018 before)" "$(cat after)" "the rest of the source"
+	assert_eq 1201 "$(find "$MNT/d" -type f | wc -l)" "the source in the mount"
+	assert_eq f000018 "$(ls "$MNT/e")" "the copy in the mount"
+}
+
 test_into_directory_and_over() {
 	fresh
 	put_objects d 3 20
@@ -51,6 +115,39 @@ test_into_directory_and_over() {
 	assert_fails 'not empty' mv -T "$MNT/empty" "$MNT/full"
 	assert_exit 0 mv "$MNT/empty" "$MNT/full/"
 	assert_eq 3 "$(count_objects full/empty/)" "objects below full"
+}
+
+# What rename(2) is for directories beside that: with files open in it, and with flags.
+test_directory_in_use() {
+	fresh
+	put_objects d 3 20
+	mkdir "$MNT/x"
+	exec 8>>"$MNT/d/f000001" 9<"$MNT/d/f000002"
+	assert_fails 'busy' mv "$MNT/d" "$MNT/e"
+	echo more >&8
+	exec 8>&-
+	assert_exit 0 mv "$MNT/d" "$MNT/e"
+	assert_eq 20 "$(wc -c <&9)" "bytes of the one that is still open"
+	exec 9<&-
+	assert_eq 25 "$(s3 get "$BUCKET" e/f000001 | wc -c)" "bytes of the one that was written"
+	assert_fails 'subdirectory of itself' mv "$MNT/e" "$MNT/e/sub"
+	assert_exit 0 python3 - "$MNT" <<-'EOF'
+		import ctypes, errno, os, sys
+		os.chdir(sys.argv[1])
+		libc = ctypes.CDLL(None, use_errno=True)
+		def rename(a, b, flags):
+		    ctypes.set_errno(0)
+		    libc.renameat2(-100, a.encode(), -100, b.encode(), flags)
+		    return ctypes.get_errno()
+		NOREPLACE, EXCHANGE = 1, 2
+		assert rename("e", "x", NOREPLACE) == errno.EEXIST
+		assert rename("e", "x", EXCHANGE) == errno.EINVAL
+		assert rename("e/f000000", "x", EXCHANGE) == errno.EINVAL
+		assert rename("e", "e/sub", 0) == errno.EINVAL
+		assert rename("e", "new", NOREPLACE) == 0
+		assert sorted(os.listdir("new")) == ["f000000", "f000001", "f000002"]
+	EOF
+	assert_eq 3 "$(s3 ls "$BUCKET" new/ --files | wc -l)" "objects under the new name"
 }
 
 # The kernel drops what it has cached, and forgets names: each time something else of them.
