@@ -20,7 +20,7 @@ static void usage(FILE *out)
 	      "\n"
 	      "status   what is mounted, pending and done; --watch until the mount has gone\n"
 	      "errors   the failed operations of late, with path, key, S3 code and request id\n"
-	      "flush    waits for what is pending; fails if anything failed since it last said so\n"
+	      "flush    waits for what is pending; fails if it failed and nobody was told\n"
 	      "umount   the same, then unmounts and waits until the daemon has ended\n"
 	      "run      defers what COMMAND and its children do on the mounts, waits at its end;\n"
 	      "         exits with its code, or with 123 if anything was not done\n"

@@ -107,20 +107,24 @@ static bool ask_status(struct shown *s)
 	return s->status != NULL;
 }
 
-/* The daemons that are asked. Of a mount that was named, why it does not answer is said. */
-static size_t connect_all(struct ctl_targets *t, const struct ctl_target *only, struct shown *list)
+/* The daemons that are asked. Why one does not answer is said, and *all is false. */
+static size_t connect_all(
+	struct ctl_targets *t, const struct ctl_target *only, struct shown *list, bool *all)
 {
 	char why[WHY_MAX];
 	size_t i, n = 0;
 
+	*all = true;
 	for (i = 0; i < t->count; i++) {
 		if ((only && only != &t->list[i]) ||
 			(!only && geteuid() && geteuid() != t->list[i].owner))
 			continue;
-		if (!ctl_connect(&list[n].link, &t->list[i], why, sizeof(why)))
-			fprintf(stderr, "s3bulkfsctl: %s\n", why);
-		else
+		if (ctl_connect(&list[n].link, &t->list[i], why, sizeof(why))) {
 			list[n++].target = &t->list[i];
+		} else {
+			fprintf(stderr, "s3bulkfsctl: %s\n", why);
+			*all = false;
+		}
 	}
 	return n;
 }
@@ -181,8 +185,6 @@ static int show_once(struct shown *list, size_t n, bool json)
 		ask_status(&list[i]);
 	if (!json) {
 		print_all(list, n, false);
-		if (!n)
-			printf("no mount of s3bulkfs\n");
 		return CTL_OK;
 	}
 	all = cJSON_CreateObject();
@@ -202,16 +204,19 @@ int ctl_status(const char *path, bool watch, bool json)
 	struct shown *list;
 	size_t i, n;
 	int rc = CTL_FAILED;
+	bool all;
 
 	if (!ctl_targets_read(&t))
 		return CTL_FAILED;
 	list = mem_calloc(t.count + 1, sizeof(*list));
 	if (!path || (only = ctl_target_of(&t, path, NULL))) {
-		n = connect_all(&t, only, list);
-		if (only && !n)
-			rc = CTL_FAILED;
-		else
+		n = connect_all(&t, only, list, &all);
+		if (!n && all && !json)
+			printf("no mount of s3bulkfs\n");
+		if (n || all)
 			rc = watch ? watch_all(list, n) : show_once(list, n, json);
+		if (!all)
+			rc = CTL_FAILED;
 		for (i = 0; i < n; i++) {
 			cJSON_Delete(list[i].status);
 			ctl_close(&list[i].link);

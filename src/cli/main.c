@@ -27,6 +27,8 @@
 #include "util/loop.h"
 #include "util/mem.h"
 
+#define EXIT_USAGE 2
+
 struct daemon {
 	struct opts *opts;
 	char *mountpoint; /* real path */
@@ -50,6 +52,7 @@ static bool start(struct daemon *d, char *why)
 		.options = o->fuse_options,
 		.check_permissions = o->allow_other,
 		.debug = o->debug,
+		.max_read_bytes = o->max_read_bytes,
 	};
 
 	d->loop = loop_new();
@@ -211,6 +214,7 @@ int main(int argc, char **argv)
 
 	if (!opts_parse(&opts, argc, argv, why, sizeof(why))) {
 		fprintf(stderr, "s3bulkfs: %s\n", why);
+		r = EXIT_USAGE;
 	} else if (opts.help) {
 		opts_help();
 		r = EXIT_SUCCESS;

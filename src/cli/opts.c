@@ -151,20 +151,25 @@ static bool set_umask(struct opts *o, const char *v)
 	if (!parse_mode(v, &mask))
 		return false;
 	o->ns.maker_modes = false;
-	o->ns.file_mode = 0666 & ~mask;
-	o->ns.dir_mode = 0777 & ~mask;
+	/* Wherever in the list it stands, what is said of one of them counts. */
+	if (!o->file_mode_set)
+		o->ns.file_mode = 0666 & ~mask;
+	if (!o->dir_mode_set)
+		o->ns.dir_mode = 0777 & ~mask;
 	return true;
 }
 
 static bool set_file_mode(struct opts *o, const char *v)
 {
 	o->ns.maker_modes = false;
+	o->file_mode_set = true;
 	return parse_mode(v, &o->ns.file_mode);
 }
 
 static bool set_dir_mode(struct opts *o, const char *v)
 {
 	o->ns.maker_modes = false;
+	o->dir_mode_set = true;
 	return parse_mode(v, &o->ns.dir_mode);
 }
 
@@ -195,7 +200,7 @@ static bool set_inflight(struct opts *o, const char *v)
 
 	if (!parse_number(v, 100000, &n) || !n)
 		return false;
-	o->max_inflight = (unsigned)n;
+	o->max_inflight = o->s3.connections_max = (unsigned)n;
 	return true;
 }
 
@@ -260,8 +265,8 @@ static const struct option_rule rules[] = {
 	{"virtual_host", set_virtual_host, "address buckets as BUCKET.HOST"},
 	{"no_sign_request", set_no_sign, "send no signatures: public buckets"},
 	{"ca_bundle=", set_ca_bundle, "file of certificates to trust; else AWS_CA_BUNDLE"},
-	{"uid=", set_uid, "owner of all files (default: you)"},
-	{"gid=", set_gid, "group of all files (default: yours)"},
+	{"uid=", set_uid, "owner of files that have none stored (default: you)"},
+	{"gid=", set_gid, "group of files that have none stored (default: yours)"},
 	{"umask=", set_umask, "permission bits to take away, octal (default: 022)"},
 	{"file_mode=", set_file_mode, "permission bits of files, octal"},
 	{"dir_mode=", set_dir_mode, "permission bits of directories, octal"},
@@ -292,68 +297,6 @@ static const struct option_rule rules[] = {
 		"                         (default: TMPDIR or /var/tmp)"},
 };
 
-/* What the kernel and libfuse understand, and what mount(8) puts into every list. */
-static const char *const fuse_words[] = {"allow_other", "allow_root", "auto_unmount", "ro", "rw",
-	"suid", "nosuid", "dev", "nodev", "exec", "noexec", "atime", "noatime", "sync", "async",
-	"dirsync", "max_read=", "default_permissions", "context=", NULL};
-static const char *const mount_words[] = {"defaults", "_netdev", "auto", "noauto", "user", "nouser",
-	"users", "nofail", "owner", "group", "nonempty", "relatime", "norelatime", "strictatime",
-	"nostrictatime", "lazytime", "nolazytime", "diratime", "nodiratime", "user=", NULL};
-
-/* How those that are about one mount read in mount_setattr(2); the others are about a superblock.
- */
-static const struct {
-	const char *word;
-	unsigned long set, clear;
-} attributes[] = {
-	{"ro", MOUNT_ATTR_RDONLY, 0},
-	{"rw", 0, MOUNT_ATTR_RDONLY},
-	{"nosuid", MOUNT_ATTR_NOSUID, 0},
-	{"suid", 0, MOUNT_ATTR_NOSUID},
-	{"nodev", MOUNT_ATTR_NODEV, 0},
-	{"dev", 0, MOUNT_ATTR_NODEV},
-	{"noexec", MOUNT_ATTR_NOEXEC, 0},
-	{"exec", 0, MOUNT_ATTR_NOEXEC},
-	{"noatime", MOUNT_ATTR_NOATIME, 0},
-	{"atime", 0, MOUNT_ATTR_NOATIME},
-	{"async", 0, 0},
-	{"allow_other", 0, 0},
-};
-
-static void note_attribute(struct opts *o, const char *word)
-{
-	size_t i;
-
-	for (i = 0; i < sizeof(attributes) / sizeof(attributes[0]); i++) {
-		if (strcmp(attributes[i].word, word) != 0)
-			continue;
-		o->mount_attributes |= attributes[i].set;
-		o->mount_attributes &= ~attributes[i].clear;
-		return;
-	}
-	o->own_superblock = true;
-}
-
-static bool in_words(const char *const *words, const char *word)
-{
-	for (; *words; words++) {
-		size_t n = strlen(*words);
-
-		if ((*words)[n - 1] == '=' ? !strncmp(*words, word, n) : !strcmp(*words, word))
-			return true;
-	}
-	return false;
-}
-
-static void add_fuse_option(struct opts *o, const char *word)
-{
-	char *both =
-		o->fuse_options ? mem_printf("%s,%s", o->fuse_options, word) : mem_strdup(word);
-
-	free(o->fuse_options);
-	o->fuse_options = both;
-}
-
 static bool set_option(struct opts *o, const char *word, char *why, size_t why_size)
 {
 	size_t i;
@@ -370,15 +313,16 @@ static bool set_option(struct opts *o, const char *word, char *why, size_t why_s
 			"the value of option '%s' is not valid; see s3bulkfs --help", word);
 		return false;
 	}
-	if (in_words(fuse_words, word)) {
-		o->allow_other |= !strcmp(word, "allow_other") || !strcmp(word, "allow_root");
-		o->ns.read_only |= !strcmp(word, "ro");
-		add_fuse_option(o, word);
-		note_attribute(o, word);
+	switch (opts_mount_word(o, word)) {
+	case OPTS_TAKEN:
 		return true;
+	case OPTS_BAD_VALUE:
+		snprintf(why, why_size, "the value of option '%s' is not valid: a number of bytes",
+			word);
+		return false;
+	default:
+		break;
 	}
-	if (in_words(mount_words, word) || !strncmp(word, "x-", 2) || !strncmp(word, "comment=", 8))
-		return true;
 	snprintf(why, why_size, "unknown option '%s'; see s3bulkfs --help for those there are",
 		word);
 	return false;
@@ -447,6 +391,51 @@ static bool set_operand(struct opts *o, const char *word, char *why, size_t why_
 	return true;
 }
 
+/* "-f", or several at once, "-fr"; `next` is the word behind it, *taken when it was needed. */
+static bool set_letters(
+	struct opts *o, const char *word, const char *next, bool *taken, char *why, size_t why_size)
+{
+	const char *at;
+
+	for (at = word + 1; *at; at++) {
+		switch (*at) {
+		case 'h':
+			o->help = true;
+			break;
+		case 'V':
+			o->version = true;
+			break;
+		case 'd':
+			o->debug = true;
+			o->foreground = true;
+			break;
+		case 'f':
+			o->foreground = true;
+			break;
+		case 'r':
+			if (!set_option(o, "ro", why, why_size))
+				return false;
+			break;
+		case 'n': /* mount(8) may hand these to any filesystem: no mtab, */
+		case 's': /* be sloppy */
+			break;
+		case 'o':
+			if (at[1])
+				return set_options(o, at + 1, why, why_size);
+			if (next) {
+				*taken = true;
+				return set_options(o, next, why, why_size);
+			}
+			snprintf(why, why_size, "-o needs a list of options behind it");
+			return false;
+		default:
+			snprintf(why, why_size, "unknown option '%s'; see s3bulkfs --help", word);
+			return false;
+		}
+	}
+	return true;
+}
+
 static bool parse_words(struct opts *o, int argc, char **argv, char *why, size_t why_size)
 {
 	bool options = true, good = true;
@@ -454,35 +443,21 @@ static bool parse_words(struct opts *o, int argc, char **argv, char *why, size_t
 
 	for (i = 1; i < argc && good; i++) {
 		const char *w = argv[i];
+		bool taken = false;
 
 		if (!options || w[0] != '-' || !w[1])
 			good = set_operand(o, w, why, why_size);
 		else if (!strcmp(w, "--"))
 			options = false;
-		else if (!strcmp(w, "-h") || !strcmp(w, "--help"))
+		else if (!strcmp(w, "--help"))
 			o->help = true;
-		else if (!strcmp(w, "-V") || !strcmp(w, "--version"))
+		else if (!strcmp(w, "--version"))
 			o->version = true;
 		else if (!strcmp(w, "--all-buckets"))
 			o->all_buckets = true;
-		else if (!strcmp(w, "-f"))
-			o->foreground = true;
-		else if (!strcmp(w, "-d"))
-			o->foreground = o->debug = true;
-		else if (!strcmp(w, "-r"))
-			good = set_option(o, "ro", why, why_size);
-		else if (!strcmp(w, "-o") && i + 1 == argc) {
-			snprintf(why, why_size, "-o needs a list of options behind it");
-			good = false;
-		} else if (!strncmp(w, "-o", 2) && (w[2] || i + 1 < argc))
-			good = set_options(o, w[2] ? w + 2 : argv[++i], why, why_size);
-		else if (!strcmp(w, "-n") || !strcmp(w, "-s"))
-			continue; /* mount(8) may hand these to any filesystem: no mtab, be sloppy
-				   */
-		else {
-			snprintf(why, why_size, "unknown option '%s'; see s3bulkfs --help", w);
-			good = false;
-		}
+		else
+			good = set_letters(o, w, argv[i + 1], &taken, why, why_size);
+		i += taken;
 	}
 	return good;
 }

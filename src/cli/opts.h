@@ -17,11 +17,13 @@ struct opts {
 	char *mountpoint;      /* as given */
 	char *fuse_options;    /* for the kernel and libfuse, separated by commas */
 	bool allow_other;
-	bool own_daemon;     /* -o private */
+	bool file_mode_set, dir_mode_set; /* whatever umask says */
+	bool own_daemon;                  /* -o private */
 	bool own_superblock; /* an option is about the superblock: it cannot be shared */
 	bool all_buckets;
 	unsigned long mount_attributes; /* MOUNT_ATTR_*: what fuse_options says about one mount */
 	unsigned max_inflight;
+	unsigned max_read_bytes; /* 0: not given */
 	struct s3_config s3;
 	struct bulk_config bulk;
 	struct ns_config ns;
@@ -32,5 +34,9 @@ bool opts_parse(struct opts *o, int argc, char **argv, char *why, size_t why_siz
 void opts_free(struct opts *o);
 /* Prints the usage text to stdout. */
 void opts_help(void);
+
+/* opts_mount.c: a word of an -o list that is not one of ours. */
+enum opts_word { OPTS_UNKNOWN, OPTS_TAKEN, OPTS_BAD_VALUE };
+enum opts_word opts_mount_word(struct opts *o, const char *word);
 
 #endif

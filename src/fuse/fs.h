@@ -20,6 +20,7 @@ struct fs_config {
 	const struct fs_hub *hub; /* in place of a volume; or NULL */
 	bool check_permissions;   /* the kernel checks mode bits: needed with allow_other */
 	bool debug;               /* libfuse prints each request */
+	unsigned max_read_bytes;  /* as `options` say; 0: they do not */
 };
 
 /*

@@ -52,6 +52,7 @@ struct fs {
 	struct loop_fd signals;
 	struct notifier *notifier;
 	bool mounted;
+	unsigned max_read_bytes; /* 0: as the kernel likes */
 	unsigned signal_count;
 	uint64_t init_unique; /* the request whose answer sets the connection up; 0: it is out */
 };

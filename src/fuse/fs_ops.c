@@ -11,7 +11,8 @@
 
 static void fs_init(void *userdata, struct fuse_conn_info *conn)
 {
-	(void)userdata;
+	const struct fs *fs = userdata;
+
 	conn->want &=
 		~(unsigned)(FUSE_CAP_SPLICE_READ | FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE |
 			    FUSE_CAP_READDIRPLUS_AUTO | FUSE_CAP_WRITEBACK_CACHE);
@@ -20,6 +21,8 @@ static void fs_init(void *userdata, struct fuse_conn_info *conn)
 		      (FUSE_CAP_READDIRPLUS | FUSE_CAP_PARALLEL_DIROPS | FUSE_CAP_ATOMIC_O_TRUNC |
 			      FUSE_CAP_ASYNC_READ | FUSE_CAP_AUTO_INVAL_DATA);
 	conn->max_write = 1 << 20;
+	if (fs->max_read_bytes)
+		conn->max_read = fs->max_read_bytes;
 	conn->max_background = 128;
 	conn->congestion_threshold = 96;
 	conn->time_gran = 1; /* times are kept to the nanosecond (ns_meta.c) */

@@ -158,6 +158,7 @@ struct fs *fs_mount(struct loop *loop, struct ns *ns, struct ns_volume *volume,
 	fs->ns = ns;
 	fs->volume = volume;
 	fs->hub = config->hub;
+	fs->max_read_bytes = config->max_read_bytes;
 	fs->signals.fd = -1;
 	fs->session = session_new(fs, config);
 	if (!fs->session) {

@@ -392,7 +392,9 @@ static void job_start(struct ns_call *c, struct node *dir)
 	j->dir = node_ref(dir);
 	j->parent2 = node_ref(c->parent2);
 	j->name2 = mem_strdup(c->name2);
-	j->limit = ns->config.rename_limit ? ns->config.rename_limit : RENAME_LIMIT_DEFAULT;
+	j->limit = dir->volume->config.rename_limit;
+	if (!j->limit)
+		j->limit = RENAME_LIMIT_DEFAULT;
 	TAILQ_INIT(&j->waiters);
 	node_key(dir, &j->from);
 	node_child_key(c->parent2, BYTES_STR(c->name2), &j->to);

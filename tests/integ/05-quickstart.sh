@@ -27,7 +27,8 @@ test_own_bucket() {
 	mkdir "$WORK/mnt"
 	MNT=$WORK/mnt
 	MOUNTS+=("$MNT")
-	AWS_ENDPOINT_URL=$S3_ENDPOINT assert_exit 0 "$QUICKSTART" "$BUCKET:/p" "$MNT"
+	# The mount point is where it is called.
+	AWS_ENDPOINT_URL=$S3_ENDPOINT assert_exit 0 "$QUICKSTART" "$BUCKET:/p" mnt
 	printf '%s\n' "$OUT" | grep -q "umount $MNT" || fail "it does not say how to unmount"
 	assert_exit 0 cp -r "$MNT/src" "$MNT/dst"
 	assert_eq 20 "$(count_objects p/dst/)" "objects in S3"

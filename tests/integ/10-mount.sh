@@ -25,6 +25,59 @@ test_help() {
 	printf '%s\n' "$OUT" | grep -qE 's3bulkfs.* [0-9]+\.[0-9]+' || fail "--version has no version"
 }
 
+# wrong TEXT ARGS...: what cannot be understood, exit code 2.
+wrong() {
+	refused "$@"
+	assert_eq 2 "$RC" "exit code of s3bulkfs ${*:2}"
+}
+
+test_wrong_arguments() {
+	mkdir mnt
+	wrong 'no bucket given'
+	wrong 'no mount point given' bucket
+	wrong 'one argument too many' bucket mnt more
+	wrong "unknown option '--bogus'" --bogus bucket mnt
+	wrong "unknown option '-fx'" -fx bucket mnt
+	wrong "unknown option 'bogus'" -o bogus bucket mnt
+	wrong 'needs a list of options' bucket mnt -fo
+	wrong "'part_size=1M' is not valid" -o part_size=1M bucket mnt
+	wrong "'max_read=x' is not valid" -o max_read=x bucket mnt
+	wrong "'max_inflight=0' is not valid" -o max_inflight=0 bucket mnt
+}
+
+test_options_together() {
+	start_server
+	put_objects d 30 10
+	mount_fs "$BUCKET" file_mode=600,umask=027
+	assert_eq '600 750' "$(stat -c %a "$MNT/d/f000000" "$MNT/d" | paste -sd' ')" modes
+	mount_fs "$BUCKET" umask=027,dir_mode=700
+	assert_eq '640 700' "$(stat -c %a "$MNT/d/f000000" "$MNT/d" | paste -sd' ')" modes
+	# Letters may be written together, and max_read is the kernel's, too.
+	mkdir "$WORK/mnt"
+	MOUNTS+=("$WORK/mnt")
+	"$S3BULKFS" -ro "max_read=4096,endpoint_url=$S3_ENDPOINT" "$BUCKET" "$WORK/mnt" ||
+		fail "not mounted"
+	assert_eq 10 "$(wc -c <"$WORK/mnt/d/f000000")" "bytes"
+	assert_fails 'read-only' touch "$WORK/mnt/new"
+	grep -q " $WORK/mnt fuse.s3bulkfs .*max_read=4096" /proc/mounts || fail "max_read is not set"
+}
+
+test_max_inflight() {
+	need s3d
+	start_s3d --latency-ms GetObject=50,PutObject=50,CopyObject=50
+	put_objects d 24 100000
+	mount_fs "$BUCKET" max_inflight=2
+	stats_reset
+	local i pids=()
+	for i in $(seq 0 11); do
+		cat "$MNT/d/f$(printf %06d "$i")" >/dev/null &
+		pids+=($!)
+	done
+	wait "${pids[@]}"
+	cp -r "$MNT/d" "$MNT/e"
+	assert_le "$(stat_get in_flight_peak)" 2 "requests in flight"
+}
+
 test_background() {
 	local mnt=$WORK/mnt
 	start_server

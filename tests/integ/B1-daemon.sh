@@ -147,6 +147,18 @@ test_own_settings() {
 }
 
 # Secrets are in no argument and no file.
+# What was said of one mount counts for that one.
+test_own_rename_limit() {
+	start_server
+	put_objects d 20 10
+	mount_shared "$BUCKET" a rename_limit=10
+	mount_shared "$BUCKET" b
+	assert_fails 'cross-device' python3 -c 'import os, sys; os.rename(*sys.argv[1:])' \
+		"$WORK/a/d" "$WORK/a/e"
+	assert_exit 0 python3 -c 'import os, sys; os.rename(*sys.argv[1:])' "$WORK/b/d" "$WORK/b/e"
+	assert_eq 20 "$(count_objects e/)" "objects under the new name"
+}
+
 test_secrets() {
 	two_mounts
 	! tr '\0' '\n' <"/proc/$DAEMON/cmdline" | grep -qF "$AWS_SECRET_ACCESS_KEY" ||
