@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/queue.h>
 
+#include "cli/ctl_server.h"
 #include "cli/volume.h"
 #include "util/clk.h"
 #include "util/log.h"
@@ -20,7 +21,8 @@ struct bucket {
 	char *name, *mountpoint;
 	struct opts opts; /* strings borrowed from `base` */
 	struct volume volume;
-	bool seen; /* in the last listing */
+	struct ctl *ctl; /* once it is in use */
+	bool seen;       /* in the last listing */
 };
 
 struct waiter {
@@ -178,6 +180,10 @@ static int use(void *ctx, struct ns_volume *v)
 	k->volume.target = bulk_target_new(b->bulk, k->volume.client, k->opts.max_inflight);
 	bulk_target_configure(k->volume.target, &k->opts.bulk);
 	ns_volume_connect(v, k->volume.target);
+	k->ctl = ctl_new(b->loop, &(struct ctl_mount){.volume = v,
+					  .mountpoint = k->mountpoint,
+					  .source = k->name,
+					  .read_only = k->opts.ns.read_only});
 	return 0;
 }
 
@@ -250,6 +256,16 @@ void buckets_close(struct buckets *b)
 	for (i = 0; i < b->count; i++) {
 		s3_client_free(b->list[i]->volume.client);
 		b->list[i]->volume.client = NULL;
+	}
+}
+
+void buckets_ctl_free(struct buckets *b)
+{
+	size_t i;
+
+	for (i = 0; b && i < b->count; i++) {
+		ctl_free(b->list[i]->ctl, true);
+		b->list[i]->ctl = NULL;
 	}
 }
 

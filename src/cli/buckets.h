@@ -23,6 +23,8 @@ struct buckets *buckets_new(struct loop *loop, struct bulk *bulk, struct ns *ns,
 const struct fs_hub *buckets_hub(const struct buckets *buckets);
 /* Ends all transfers: nothing is pending any more. */
 void buckets_close(struct buckets *buckets);
+/* The mount has gone: tells those who wait for that (ctl_free). Before ns_free. */
+void buckets_ctl_free(struct buckets *buckets);
 /* After buckets_close and ns_free. */
 void buckets_free(struct buckets *buckets);
 

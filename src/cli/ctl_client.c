@@ -1,6 +1,7 @@
 /* Finding mounts and their sockets, and talking to daemons. One thread, blocking. */
 #include "cli/ctl_client.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -76,11 +77,76 @@ static void add_target(struct ctl_targets *t, const char *line)
 	t->list[i] = target;
 }
 
+static bool connect_at(struct ctl_link *l, const char *path);
+
+/*
+ * A bucket of --all-buckets that is in use has a control socket, but is no mount of its own. The
+ * mount that it is in, or the mount itself: *own.
+ */
+static void add_bucket(struct ctl_targets *t, size_t base, const char *socket_path, bool *own)
+{
+	struct ctl_link l = {.fd = -1, .in = BUF_INIT(ANSWER_BYTES_MAX)};
+	const char *mount = t->list[base].mountpoint, *point;
+	size_t n = strcmp(mount, "/") ? strlen(mount) : 0;
+	char why[200];
+	cJSON *s = connect_at(&l, socket_path)
+			   ? ctl_ask(&l, ctl_request_new("status"), why, sizeof(why))
+			   : NULL;
+
+	ctl_close(&l);
+	point = s ? ctl_text(s, "mountpoint") : "";
+	*own |= s && !strcmp(point, mount);
+	if (s && !strncmp(point, mount, n) && point[n] == '/' && point[n + 1]) {
+		t->list = mem_resize(t->list, ++t->count, sizeof(*t->list));
+		t->list[t->count - 1] = (struct ctl_target){.mountpoint = mem_strdup(point),
+			.source = mem_strdup(ctl_text(s, "source")),
+			.owner = t->list[base].owner,
+			.mount_of = mem_strdup(t->list[base].mountpoint)};
+	}
+	cJSON_Delete(s);
+}
+
+static void add_buckets(struct ctl_targets *t, size_t base)
+{
+	uid_t owner = t->list[base].owner;
+	char *dirs[CTL_DIRS_MAX];
+	size_t i, n = ctl_dir_candidates(owner, dirs);
+	bool own = false;
+
+	for (i = 0; i < n; i++) {
+		DIR *d = ctl_dir_check(dirs[i], owner) ? opendir(dirs[i]) : NULL;
+		const struct dirent *e;
+
+		while (d && (e = readdir(d))) {
+			char *path = ctl_dir_is_socket(e->d_name)
+					     ? mem_printf("%s/%s", dirs[i], e->d_name)
+					     : NULL;
+
+			if (path)
+				add_bucket(t, base, path, &own);
+			free(path);
+		}
+		if (d)
+			closedir(d);
+		free(dirs[i]);
+	}
+	/* Else a bucket is called so. */
+	t->list[base].all = !own;
+}
+
+bool ctl_target_is(const struct ctl_target *target, const struct ctl_target *named)
+{
+	if (target->all)
+		return false;
+	return !named || target == named ||
+	       (named->all && target->mount_of && !strcmp(target->mount_of, named->mountpoint));
+}
+
 bool ctl_targets_read(struct ctl_targets *t)
 {
 	FILE *f = fopen("/proc/self/mountinfo", "re");
 	char *line = NULL;
-	size_t size = 0;
+	size_t size = 0, i, mounts;
 	ssize_t n;
 
 	*t = (struct ctl_targets){0};
@@ -95,6 +161,11 @@ bool ctl_targets_read(struct ctl_targets *t)
 	}
 	free(line);
 	fclose(f);
+	mounts = t->count;
+	for (i = 0; i < mounts; i++)
+		if (!strcmp(t->list[i].source, "all-buckets") &&
+			(!geteuid() || geteuid() == t->list[i].owner))
+			add_buckets(t, i);
 	return true;
 }
 
@@ -105,6 +176,7 @@ void ctl_targets_free(struct ctl_targets *t)
 	for (i = 0; i < t->count; i++) {
 		free(t->list[i].mountpoint);
 		free(t->list[i].source);
+		free(t->list[i].mount_of);
 	}
 	free(t->list);
 	*t = (struct ctl_targets){0};
@@ -165,13 +237,11 @@ const struct ctl_target *ctl_target_of(const struct ctl_targets *t, const char *
 
 /* ---- talking ---- */
 
-static bool try_connect(struct ctl_link *l, const char *dir, const char *mountpoint)
+static bool connect_at(struct ctl_link *l, const char *path)
 {
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
-	char *path = ctl_dir_socket(dir, mountpoint);
 	int n = snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", path), saved;
 
-	free(path);
 	if ((size_t)n >= sizeof(addr.sun_path))
 		return false;
 	l->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -182,6 +252,15 @@ static bool try_connect(struct ctl_link *l, const char *dir, const char *mountpo
 	l->fd = -1;
 	errno = saved;
 	return false;
+}
+
+static bool try_connect(struct ctl_link *l, const char *dir, const char *mountpoint)
+{
+	char *path = ctl_dir_socket(dir, mountpoint);
+	bool connected = connect_at(l, path);
+
+	free(path);
+	return connected;
 }
 
 bool ctl_connect(struct ctl_link *l, const struct ctl_target *t, char *why, size_t why_size)

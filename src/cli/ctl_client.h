@@ -25,6 +25,8 @@ struct ctl_target { /* one mount of s3bulkfs, out of /proc/self/mountinfo */
 	char *mountpoint;
 	char *source;
 	uid_t owner;
+	bool all;       /* of --all-buckets: its buckets are targets of their own */
+	char *mount_of; /* of such a bucket: the mount point; else NULL */
 };
 struct ctl_targets {
 	struct ctl_target *list;
@@ -35,6 +37,8 @@ struct ctl_targets {
  * so. */
 bool ctl_targets_read(struct ctl_targets *targets);
 void ctl_targets_free(struct ctl_targets *targets);
+/* Is it the one that was named, or (NULL) any, or a bucket of it? Never one that is only `all`. */
+bool ctl_target_is(const struct ctl_target *target, const struct ctl_target *named);
 /*
  * The mount that `path` lies in; `*within` (owned) is its path there, "/a/b". What does not exist
  * is looked for where it would be. NULL, with a sentence on the standard error, when there is none.

@@ -55,15 +55,18 @@ int ctl_flush(const char *path)
 
 	if (!ctl_targets_read(&t))
 		return CTL_FAILED;
-	if (path) {
-		target = ctl_target_of(&t, path, &within);
-		good = target && flush_one(target, within);
-		free(within);
-	} else {
+	target = path ? ctl_target_of(&t, path, &within) : NULL;
+	if (target && !target->all) {
+		good = flush_one(target, within);
+	} else if (path && !target) {
+		good = false;
+	} else if (!target || !strcmp(within, "/")) {
 		for (i = 0; i < t.count; i++)
-			if (!geteuid() || geteuid() == t.list[i].owner)
+			if (ctl_target_is(&t.list[i], target) &&
+				(!geteuid() || geteuid() == t.list[i].owner))
 				good &= flush_one(&t.list[i], "/");
-	}
+	} /* else a bucket that nobody has used */
+	free(within);
 	ctl_targets_free(&t);
 	return good ? CTL_OK : CTL_FAILED;
 }
@@ -123,29 +126,49 @@ static bool wait_for_end(struct ctl_link *link, const char *mountpoint)
 	return good;
 }
 
-static bool umount_one(const struct ctl_target *target)
-{
+struct ending {
+	const struct ctl_target *target;
 	struct ctl_link link;
-	char why[WHY_MAX];
-	cJSON *answer;
-	bool good;
+};
 
-	if (!ctl_connect(&link, target, why, sizeof(why))) {
-		fprintf(stderr, "s3bulkfsctl: %s\n", why);
-		return false;
-	}
-	answer = ctl_ask(&link, ctl_request_new("umount"), why, sizeof(why));
-	good = answer && ctl_number(answer, "failed") == 0;
+/* Waits for what is pending. False: the daemon does not answer; *good: and nothing failed. */
+static bool settle(struct ending *e, bool *good)
+{
+	char why[WHY_MAX];
+	cJSON *answer = NULL;
+
+	if (ctl_connect(&e->link, e->target, why, sizeof(why)))
+		answer = ctl_ask(&e->link, ctl_request_new("umount"), why, sizeof(why));
 	if (answer)
-		ctl_print_failures(answer, target->mountpoint);
+		ctl_print_failures(answer, e->target->mountpoint);
 	else
 		fprintf(stderr, "s3bulkfsctl: %s\n", why);
-	if (answer && unmount(target->mountpoint))
-		good &= wait_for_end(&link, target->mountpoint);
+	*good &= answer && ctl_number(answer, "failed") == 0;
+	cJSON_Delete(answer);
+	return answer != NULL;
+}
+
+/* A mount, or all buckets of one. */
+static bool umount_all(const struct ctl_targets *t, const struct ctl_target *target)
+{
+	struct ending *list = mem_calloc(t->count, sizeof(*list));
+	bool good = true, answered = true;
+	size_t i, n = 0;
+
+	for (i = 0; i < t->count; i++) {
+		if (!ctl_target_is(&t->list[i], target))
+			continue;
+		list[n].target = &t->list[i];
+		answered &= settle(&list[n++], &good);
+	}
+	if (answered && unmount(target->mountpoint))
+		for (i = 0; i < n; i++)
+			good &= wait_for_end(&list[i].link, list[i].target->mountpoint);
 	else
 		good = false;
-	cJSON_Delete(answer);
-	ctl_close(&link);
+	for (i = 0; i < n; i++)
+		ctl_close(&list[i].link);
+	free(list);
 	return good;
 }
 
@@ -159,13 +182,13 @@ int ctl_umount(const char *path)
 	if (!ctl_targets_read(&t))
 		return CTL_FAILED;
 	target = ctl_target_of(&t, path, &within);
-	if (target && strcmp(within, "/") != 0) {
+	if (target && (strcmp(within, "/") != 0 || target->mount_of)) {
 		fprintf(stderr, "s3bulkfsctl: %s is not a mount point; its mount's is %s\n", path,
-			target->mountpoint);
+			target->mount_of ? target->mount_of : target->mountpoint);
 		target = NULL;
 	}
 	free(within);
-	good = target && umount_one(target);
+	good = target && umount_all(&t, target);
 	ctl_targets_free(&t);
 	return good ? CTL_OK : CTL_FAILED;
 }

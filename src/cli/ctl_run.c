@@ -62,6 +62,16 @@ static bool join(struct run *r, const struct ctl_target *target, bool named)
 	return answer || !named;
 }
 
+static bool has_joined(const struct run *r, const struct ctl_target *t)
+{
+	size_t i;
+
+	for (i = 0; i < r->count; i++)
+		if (r->list[i].target == t)
+			return true;
+	return false;
+}
+
 static bool join_all(struct run *r, char *const *mounts)
 {
 	size_t i;
@@ -71,17 +81,21 @@ static bool join_all(struct run *r, char *const *mounts)
 	r->list = mem_calloc(r->targets.count + 1, sizeof(*r->list));
 	if (!*mounts) {
 		for (i = 0; i < r->targets.count; i++)
-			if (!geteuid() || geteuid() == r->targets.list[i].owner)
+			if (ctl_target_is(&r->targets.list[i], NULL) &&
+				(!geteuid() || geteuid() == r->targets.list[i].owner))
 				join(r, &r->targets.list[i], false);
 		return true;
 	}
 	for (; *mounts; mounts++) {
 		const struct ctl_target *t = ctl_target_of(&r->targets, *mounts, NULL);
 
-		for (i = 0; i < r->count && r->list[i].target != t; i++)
-			;
-		if (!t || (i == r->count && !join(r, t, true)))
+		if (!t)
 			return false;
+		for (i = 0; i < r->targets.count; i++)
+			if (ctl_target_is(&r->targets.list[i], t) &&
+				!has_joined(r, &r->targets.list[i]) &&
+				!join(r, &r->targets.list[i], true))
+				return false;
 	}
 	return true;
 }

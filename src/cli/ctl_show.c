@@ -116,7 +116,7 @@ static size_t connect_all(
 
 	*all = true;
 	for (i = 0; i < t->count; i++) {
-		if ((only && only != &t->list[i]) ||
+		if (!ctl_target_is(&t->list[i], only) ||
 			(!only && geteuid() && geteuid() != t->list[i].owner))
 			continue;
 		if (ctl_connect(&list[n].link, &t->list[i], why, sizeof(why))) {
@@ -211,7 +211,9 @@ int ctl_status(const char *path, bool watch, bool json)
 	list = mem_calloc(t.count + 1, sizeof(*list));
 	if (!path || (only = ctl_target_of(&t, path, NULL))) {
 		n = connect_all(&t, only, list, &all);
-		if (!n && all && !json)
+		if (!n && all && only)
+			printf("no bucket of %s is in use\n", only->mountpoint);
+		else if (!n && all && !json)
 			printf("no mount of s3bulkfs\n");
 		if (n || all)
 			rc = watch ? watch_all(list, n) : show_once(list, n, json);
@@ -284,26 +286,56 @@ static int show_errors(cJSON *answer, bool json)
 	return fflush(stdout) ? CTL_FAILED : CTL_OK;
 }
 
+static cJSON *ask_errors(const struct ctl_target *target)
+{
+	struct ctl_link link;
+	char why[WHY_MAX];
+	cJSON *answer = NULL;
+
+	if (ctl_connect(&link, target, why, sizeof(why))) {
+		answer = ctl_ask(&link, ctl_request_new("errors"), why, sizeof(why));
+		ctl_close(&link);
+	}
+	if (!answer)
+		fprintf(stderr, "s3bulkfsctl: %s\n", why);
+	return answer;
+}
+
+/* Of all buckets of a mount: one array, each with its mount point. */
+static int errors_of_all(const struct ctl_targets *t, const struct ctl_target *named, bool json)
+{
+	cJSON *all = json ? cJSON_CreateObject() : NULL;
+	cJSON *mounts = json ? cJSON_AddArrayToObject(all, "mounts") : NULL;
+	int rc = CTL_OK;
+	size_t i;
+
+	for (i = 0; i < t->count; i++) {
+		cJSON *answer = ctl_target_is(&t->list[i], named) ? ask_errors(&t->list[i]) : NULL;
+
+		if (!answer)
+			rc = ctl_target_is(&t->list[i], named) ? CTL_FAILED : rc;
+		else if (json)
+			cJSON_AddItemToArray(mounts, answer);
+		else if (show_errors(answer, false))
+			rc = CTL_FAILED;
+	}
+	return json && print_json(all) ? CTL_FAILED : rc;
+}
+
 int ctl_errors(const char *path, bool json)
 {
 	const struct ctl_target *target;
 	struct ctl_targets t;
-	struct ctl_link link;
-	char why[WHY_MAX];
-	cJSON *answer = NULL;
+	cJSON *answer;
 	int rc = CTL_FAILED;
 
 	if (!ctl_targets_read(&t))
 		return CTL_FAILED;
 	target = ctl_target_of(&t, path, NULL);
-	if (target && ctl_connect(&link, target, why, sizeof(why))) {
-		answer = ctl_ask(&link, ctl_request_new("errors"), why, sizeof(why));
-		ctl_close(&link);
-	}
-	if (answer)
+	if (target && target->all)
+		rc = errors_of_all(&t, target, json);
+	else if (target && (answer = ask_errors(target)))
 		rc = show_errors(answer, json);
-	else if (target)
-		fprintf(stderr, "s3bulkfsctl: %s\n", why);
 	ctl_targets_free(&t);
 	return rc;
 }

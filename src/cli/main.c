@@ -110,6 +110,7 @@ static int finish(struct daemon *d)
 	buckets_close(d->buckets);
 	fs_unmount(d->fs);
 	ctl_free(d->ctl, true);
+	buckets_ctl_free(d->buckets);
 	if (d->ns)
 		ns_free(d->ns);
 	bulk_target_free(d->volume.target);

@@ -71,6 +71,38 @@ test_bucket_made_later() {
 	[ -d "$MNT/latest" ] || fail "the new bucket is not there"
 }
 
+# s3bulkfsctl knows the mount, and each of its buckets that is in use.
+test_control() {
+	local ctl
+	ctl=$(dirname "$S3BULKFS")/s3bulkfsctl
+	mount_as_root
+	assert_exit 0 "$ctl" status "$MNT"
+	assert_eq "no bucket of $MNT is in use" "$OUT" "status of a mount that nobody has used"
+	assert_exit 0 "$ctl" flush "$MNT/$BUCKET/x"
+	cp -r "$MNT/$BUCKET/x" "$MNT/$SECOND/y"
+	run "$ctl" status "$MNT"
+	printf '%s\n' "$OUT" | grep -q "^$SECOND on $MNT/$SECOND " || fail "status: $OUT"
+	printf '%s\n' "$OUT" | grep -q "^$BUCKET on $MNT/$BUCKET " || fail "status: $OUT"
+	"$ctl" status --json "$MNT/$SECOND/y" >status.json
+	assert_eq 300 "$(/usr/bin/python3 -c 'import json
+print(json.load(open("status.json"))["mounts"][0]["copies"])')" "copies of the second bucket"
+	assert_exit 0 "$ctl" run --mount "$MNT" rm -r "$MNT/$SECOND/y"
+	if [ "$SERVER" = s3d ]; then
+		fault '{"op":"CopyObject","key":"z/f000007","status":403,"code":"AccessDenied"}'
+		assert_exit 123 "$ctl" run --mount "$MNT" sh -c \
+			"cp -r '$MNT/$BUCKET/x' '$MNT/$SECOND/z'; true"
+		assert_exit 0 "$ctl" errors "$MNT"
+		printf '%s\n' "$OUT" | grep -q "$MNT/$SECOND/z/f000007 failed" || fail "errors: $OUT"
+		"$ctl" errors --json "$MNT" | grep -q '"key":.*"z/f000007"' || fail "no key"
+		faults_clear
+	fi
+	assert_fails "its mount's is $MNT" "$ctl" umount "$MNT/$SECOND"
+	assert_exit 0 "$ctl" umount "$MNT"
+	mountpoint -q "$MNT" && fail "still mounted"
+	assert_eq "" "$(daemons)" "daemons"
+	assert_exit 0 "$ctl" status
+}
+
 test_user() {
 	local device=$WORK_ROOT/fuse-device
 	mount_all
