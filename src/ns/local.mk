@@ -24,7 +24,7 @@ src_ns_libns_a_SOURCES = \
 	src/ns/ns_list.c src/ns/ns_list.h \
 	src/ns/ns_look.c \
 	src/ns/ns_lookup.c \
-	src/ns/ns_maker.c \
+	src/ns/ns_maker.c src/ns/ns_marker.c \
 	src/ns/ns_merge.c \
 	src/ns/ns_meta.c src/ns/ns_meta.h \
 	src/ns/ns_meta_format.c \

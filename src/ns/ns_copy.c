@@ -97,6 +97,11 @@ static void pair_set(struct ns_volume *to, const struct ns_volume *from, enum pa
 	*p = (struct copy_pair){.source_id = from->id, .state = state, .refused_ms = clk_mono_ms()};
 }
 
+bool volume_is_untried(const struct ns_volume *to, const struct ns_volume *from)
+{
+	return pair_state(to, from) == PAIR_UNKNOWN;
+}
+
 bool volume_copies_from(const struct ns_volume *to, const struct ns_volume *from)
 {
 	return pair_state(to, from) == PAIR_COPIES;
@@ -169,6 +174,19 @@ static void copy_first(struct ns_call *c, struct node *from, struct node *to)
 	a->after = content_attempted;
 	to->u.content->flushing = true;
 	accept_op(a, walk_of(to->volume, c), c, first_done);
+}
+
+void copy_empty_first(struct ns_call *c, struct node *from, void (*then)(struct ns_call *))
+{
+	struct node *to = c->node;
+	struct accepted *a = accepted_new(to, BULK_COPY, "copy");
+
+	accepted_source(a, from, &from->etag);
+	a->attempt = true;
+	a->settle = first_settled;
+	a->after = content_attempted;
+	to->u.content->flushing = true;
+	accept_op(a, walk_of(to->volume, c), c, then);
 }
 
 /* ---- the call ---- */

@@ -279,53 +279,6 @@ void ns_readdir(struct ns_call *c, ns_fill_fn *fill, bool plus)
 
 /* ---- making ---- */
 
-void dirs_sent(struct node *dir)
-{
-	for (; dir && dir->unsent; dir = dir->parent) {
-		dir->unsent = false;
-		dir->u.dir->marker = MARKER_NO;
-	}
-}
-
-static void marker_settled(struct accepted *a, const struct s3_err *err)
-{
-	struct node *n = a->node;
-
-	if (err->cls == S3_OK) {
-		n->unsent = false;
-		n->u.dir->marker = MARKER_YES;
-		dirs_sent(n->parent);
-		n->checked_ms = clk_mono_ms();
-		node_touch(n);
-		n->u.dir->marker_seq = n->change_seq;
-	} else if (a->patch_count && !n->unsent) {
-		meta_lost(n);
-	} else if (n->unsent && n->live && !n->u.dir->kid_live) {
-		node_stale(n);
-		node_remove(n);
-	}
-}
-
-void dir_put_marker(
-	struct node *dir, struct walk *w, struct ns_call *c, void (*then)(struct ns_call *))
-{
-	bool is_new = dir->unsent || dir->u.dir->marker == MARKER_NO ||
-		      (meta_is_known(dir, true) && !(dir->meta && dir->meta->tagged));
-	struct accepted *a = accepted_new(dir, is_new ? BULK_PUT : BULK_COPY,
-		is_new ? "making the directory" : "change of attributes");
-
-	a->op.meta = &a->meta;
-	if (!is_new) {
-		/* A marker that may be there keeps what it has, content included. */
-		accepted_source(a, dir, &dir->etag);
-		a->op.or_empty = &a->meta;
-	}
-	meta_send(a);
-	a->op.whole = NULL;
-	a->settle = marker_settled;
-	accept_op(a, w, c, then);
-}
-
 static struct node *dir_make(struct ns_call *c)
 {
 	struct node *n = node_add(c->node, BYTES_STR(c->name), NODE_DIR);

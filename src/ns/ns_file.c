@@ -88,7 +88,8 @@ static void open_go(struct ns_call *c)
 		c->reply(c, ESTALE);
 		return;
 	}
-	if (walk_is_copy(w) && (c->flags & O_ACCMODE) == O_RDONLY)
+	/* A move that has just removed something goes on with a copy. */
+	if (w && !walk_is_run(w) && (c->flags & O_ACCMODE) == O_RDONLY)
 		walk_opened(w, n);
 	handle_new(c, n);
 	if (truncates && (n->size_bytes || !n->u.content->dirty))

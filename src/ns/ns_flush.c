@@ -37,6 +37,7 @@ void file_stored(struct accepted *a)
 	n->checked_ms = clk_mono_ms();
 	node_touch(n);
 	dirs_sent(n->parent);
+	dir_content_stored(n);
 }
 
 void file_copy_meta(struct accepted *a)
@@ -155,11 +156,35 @@ static void defer_put(struct ns_call *c, struct content *ct, struct walk *w)
 	c->reply(c, 0);
 }
 
+/* The empty file that the command has opened, if what it closes now is to be a copy of it. */
+static struct node *empty_source(const struct content *ct, const struct walk *w)
+{
+	struct node *n = walk_is_copy(w) && ct->created && !ct->upload && !ct->own &&
+					 !extents_at(&ct->extents, 0)
+				 ? walk_source(w)
+				 : NULL;
+
+	return n && n->kind == NODE_FILE && n->live && !n->size_bytes ? n : NULL;
+}
+
+/* S3 has copied it, or will not between these two: then it is put. */
+static void empty_tried(struct ns_call *c)
+{
+	struct node *n = c->node;
+	const struct walk *w = walk_known(n->volume->ns, c);
+	const struct node *from = w && n->u.content ? empty_source(n->u.content, w) : NULL;
+
+	if (c->errnum && from && volume_is_untried(n->volume, from->volume))
+		stored_go(c);
+	else
+		flush_go(c);
+}
+
 /* What the file is a copy of, as a whole and with nothing sent yet: false, or *from. */
 static bool is_copy(const struct content *ct, const struct walk *w, struct copied *from)
 {
 	const struct extent *e = extents_at(&ct->extents, 0);
-	struct node *n = NULL;
+	struct node *n;
 
 	if (ct->upload || ct->own)
 		return false;
@@ -169,10 +194,8 @@ static bool is_copy(const struct content *ct, const struct walk *w, struct copie
 		return true;
 	}
 	/* An empty file of a copy is copied like any other, with what metadata it has. */
-	if (walk_is_copy(w) && ct->created && !e)
-		n = walk_source(w);
-	if (!n || n->kind != NODE_FILE || n->size_bytes ||
-		!volume_copies_from(ct->node->volume, n->volume))
+	n = empty_source(ct, w);
+	if (!n || !volume_copies_from(ct->node->volume, n->volume))
 		return false;
 	*from = (struct copied){n, &n->etag, 0};
 	return true;
@@ -191,8 +214,13 @@ static void store(struct ns_call *c, struct content *ct)
 	bool last = is_last(c, w), defers = walk_is_copy(w) || walk_is_run(w);
 	struct copied from;
 	bool copy = !ct->errnum && is_copy(ct, w, &from);
+	struct node *empty = ct->errnum || copy ? NULL : empty_source(ct, w);
 	int r;
 
+	if (empty && volume_is_untried(c->node->volume, empty->volume)) {
+		copy_empty_first(c, empty, empty_tried);
+		return;
+	}
 	if (copy && (last || (defers && walk_defers(w, WALK_COPY)))) {
 		defer_copy(c, &from, w);
 		return;

@@ -204,6 +204,7 @@ void info_free(struct ns *ns);
 
 void recall_keep(struct node *n); /* the node is about to be dropped; takes its meta */
 void recall_take(struct node *n); /* a listing has shown it; it has no meta */
+void recall_drop(const struct ns_volume *v, struct bytes key); /* it has gone from S3 */
 /* The key `from` has become `to`, a version of its own with this ETag. */
 void recall_move(const struct ns_volume *v, struct bytes from, struct bytes to, struct bytes etag);
 void recall_free(struct ns *ns, const struct ns_volume *v); /* of the volume, or NULL: all */

@@ -242,11 +242,12 @@ static void set_done(struct ns_call *c)
 
 /*
  * Is what the attributes are equal to not in S3 yet, so that it may still fail? In a walk a copy
- * that is pending, and brings its attributes along, is waited for anyway.
+ * that is pending, and brings its attributes along, is waited for anyway; in a run all is.
  */
 static bool equal_is_pending(const struct node *n, const struct walk *w)
 {
-	return n->pending && (!w || n->kind == NODE_DIR || (n->meta && n->meta->saving));
+	return n->pending && !walk_is_run(w) &&
+	       (!w || n->kind == NODE_DIR || (n->meta && n->meta->saving));
 }
 
 void meta_set(struct ns_call *c)

@@ -262,6 +262,8 @@ void node_move(struct node *n, struct node *parent, struct bytes name)
 		free((char *)n->name);
 	n->name = mem_dup(name.ptr, name.len);
 	n->name_len = (uint16_t)name.len;
+	if (n->kind == NODE_DIR && n->keepers)
+		walk_dirs_move(old, parent, n->keepers);
 	n->parent = node_ref(parent);
 	n->hash = hash_of(parent, name);
 	n->ino = ++n->volume->ns->next_ino;

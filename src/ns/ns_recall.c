@@ -133,6 +133,19 @@ void recall_keep(struct node *n)
 	add(r, e);
 }
 
+void recall_drop(const struct ns_volume *v, struct bytes key)
+{
+	struct recall *r = v->ns->recall;
+	struct recalled *e, *probe;
+
+	if (!r || !r->entries)
+		return;
+	e = find_key(r, v, key, &probe);
+	free(probe);
+	if (e)
+		drop(r, e);
+}
+
 void recall_move(const struct ns_volume *v, struct bytes from, struct bytes to, struct bytes etag)
 {
 	struct recall *r = v->ns->recall;

@@ -19,6 +19,8 @@ static void unlink_settled(struct accepted *a, const struct s3_err *err)
 
 	if (err->cls != S3_OK) {
 		name_came_back(n);
+	} else if (n->kind == NODE_TOMB) {
+		recall_drop(n->volume, a->op.key);
 	} else if (n->kind == NODE_FILE && n->live) {
 		if (n->u.content)
 			content_unlink(n->u.content);
@@ -58,7 +60,7 @@ static void check_done(struct ns_call *c)
 {
 	struct last_check *k = c->work;
 	int errnum = k->err.errnum;
-	/* The file itself, and nothing else: not even the marker. */
+	/* What goes, and nothing else: not even the marker. */
 	bool alone = k->others <= 1;
 
 	c->work = NULL;
@@ -85,10 +87,10 @@ static bool may_be_last(const struct node *n)
 	       d->kid_live == 1;
 }
 
-/* Sees to it that the directory c->node outlives its file, then goes on with `next`. */
+/* Sees to it that the directory c->node outlives what was in it, then goes on with `next`. */
 static void check_last(struct ns_call *c, void (*next)(struct ns_call *))
 {
-	struct s3_list_params params = {.max_keys = 2};
+	struct s3_list_params params = {.max_keys = 2, .delimiter = true};
 	struct last_check *k = mem_zalloc(sizeof(*k));
 	struct buf key = BUF_INIT(0);
 
@@ -190,6 +192,9 @@ static void unlink_deferred(struct ns_call *c, struct node *n, struct walk *w)
 
 	if (n->u.content)
 		content_unlink(n->u.content);
+	/* Should S3 refuse, a listing brings the name back, and this what is known of it. */
+	if (!n->opens)
+		recall_keep(n);
 	a = accepted_new(node_bury(n), BULK_DELETE, "removal");
 	a->settle = unlink_settled;
 	accept_op(a, w, NULL, NULL);

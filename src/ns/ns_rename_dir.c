@@ -34,6 +34,7 @@ struct rename_job {
 	size_t count, cap, left;
 	size_t limit;
 	enum phase phase;
+	struct held_walks *held;
 	bool torn;                   /* something of the source could not be copied back */
 	struct s3_err err;           /* the first one */
 	struct ns_call_list waiters; /* the rename call; empty after an interrupt */
@@ -169,6 +170,7 @@ static void job_end(struct rename_job *j, int errnum)
 	ns->accepted--;
 	TAILQ_FOREACH(c, &j->waiters, link)
 	c->errnum = errnum;
+	walks_release(j->held);
 	wake(&j->waiters);
 	job_free(j);
 }
@@ -383,12 +385,13 @@ static bool has_writers(const struct node *dir)
 	return false;
 }
 
-static void job_start(struct ns_call *c, struct node *dir)
+static void job_start(struct ns_call *c, struct node *dir, struct held_walks *held)
 {
 	struct rename_job *j = mem_zalloc(sizeof(*j));
 	struct ns *ns = dir->volume->ns;
 
 	j->volume = dir->volume;
+	j->held = held;
 	j->dir = node_ref(dir);
 	j->parent2 = node_ref(c->parent2);
 	j->name2 = mem_strdup(c->name2);
@@ -411,13 +414,19 @@ void rename_dir(struct ns_call *c)
 {
 	struct node *n = node_live(c->node, BYTES_STR(c->name));
 	struct node *to = node_live(c->parent2, BYTES_STR(c->name2));
+	struct held_walks *held;
 
-	if (!n || (to && to->kind != NODE_DIR)) {
-		c->reply(c, n ? ENOTDIR : ENOENT);
+	if (c->errnum || !n || (to && to->kind != NODE_DIR)) {
+		c->reply(c, c->errnum ? c->errnum : n ? ENOTDIR : ENOENT);
 		return;
 	}
 	if (n->u.dir->pending) {
 		wait_node(c, n, rename_dir);
+		return;
+	}
+	if (!c->step && c->node != c->parent2) {
+		c->step = 1;
+		keep_parent(c, n, rename_dir);
 		return;
 	}
 	if (to && !to->unsent && !dir_is_fresh(to, c) && c->step < 3) {
@@ -428,8 +437,8 @@ void rename_dir(struct ns_call *c)
 	}
 	if (to && (to->u.dir->kid_live || (!to->u.dir->complete && !to->unsent)))
 		c->reply(c, ENOTEMPTY);
-	else if (n->keepers || has_writers(n))
+	else if (has_writers(n) || !(held = walks_hold(n)))
 		c->reply(c, EBUSY);
 	else
-		job_start(c, n);
+		job_start(c, n, held);
 }

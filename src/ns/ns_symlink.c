@@ -14,6 +14,8 @@ static void made_settled(struct accepted *a, const struct s3_err *err)
 {
 	if (err->cls == S3_OK)
 		file_stored(a);
+	else if (a->node->etag.form)
+		meta_lost(a->node); /* what was put before is there, as it was */
 	else if (a->node->pending == 1)
 		file_lost(a->node);
 }

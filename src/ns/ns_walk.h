@@ -106,6 +106,15 @@ bool walk_breaks(struct walk *w, int errnum); /* false for NULL */
 bool walk_remove_is_last(const struct walk *w, const struct node *parent, const char *name);
 /* A directory that needs its marker if it is empty when the walk ends. */
 void walk_note_dir(struct walk *w, struct node *dir);
+/*
+ * Until walks_release the walks that are to see to a directory in `dir` leave their markers: it is
+ * about to get another name. NULL: they are at it.
+ */
+struct held_walks;
+struct held_walks *walks_hold(const struct node *dir);
+void walks_release(struct held_walks *held);
+/* So many of those are in what moves from one directory to another. */
+void walk_dirs_move(struct node *from, struct node *to, uint32_t keepers);
 /* Nothing is left of the volume: walks let go of what they hold of it, runs on it end. */
 void walks_leave_volume(struct ns *ns, const struct ns_volume *v);
 void walks_free(struct ns *ns);

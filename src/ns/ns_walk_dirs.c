@@ -23,6 +23,70 @@ void walk_dir_unkeep(struct node *dir)
 	node_unref(dir);
 }
 
+void walk_dirs_move(struct node *from, struct node *to, uint32_t keepers)
+{
+	struct node *p;
+
+	for (p = from; p; p = p->parent)
+		p->keepers -= keepers;
+	for (p = to; p; p = p->parent)
+		p->keepers += keepers;
+}
+
+static size_t dirs_in(const struct walk *w, const struct node *dir)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < w->dir_count; i++)
+		n += node_is_under(w->dirs[i], dir);
+	return n;
+}
+
+struct held_walks {
+	struct walk **list;
+	size_t count, keepers;
+};
+
+static void hold_if_in(struct held_walks *h, struct walk *w, const struct node *dir)
+{
+	size_t n = dirs_in(w, dir);
+
+	if (!n)
+		return;
+	h->keepers += n;
+	h->list = mem_resize(h->list, h->count + 1, sizeof(struct walk *));
+	h->list[h->count++] = w;
+	walk_hold(w);
+}
+
+struct held_walks *walks_hold(const struct node *dir)
+{
+	struct held_walks *h = mem_zalloc(sizeof(*h));
+	struct ns *ns = dir->volume->ns;
+	struct walk *w, *next;
+
+	if (dir->keepers) {
+		HASH_ITER(hh, ns->walks, w, next)
+		hold_if_in(h, w, dir);
+		LIST_FOREACH(w, &ns->runs, run_link)
+		hold_if_in(h, w, dir);
+	}
+	if (h->keepers == dir->keepers)
+		return h;
+	walks_release(h);
+	return NULL;
+}
+
+void walks_release(struct held_walks *h)
+{
+	size_t i;
+
+	for (i = 0; i < h->count; i++)
+		walk_settled_one(h->list[i]);
+	free(h->list);
+	free(h);
+}
+
 struct dir_check {
 	struct walk *walk;
 	struct node *dir; /* a reference */

@@ -150,10 +150,11 @@ test_directory_in_use() {
 	assert_eq 3 "$(s3 ls "$BUCKET" new/ --files | wc -l)" "objects under the new name"
 }
 
-# The kernel drops what it has cached, and forgets names: each time something else of them.
+# The kernel forgets what a walk was told of a tree: each time something else of it.
 forgotten() {
-	for _ in 1 2 3; do
-		echo 3 >/proc/sys/vm/drop_caches
+	local i
+	for i in 1 2 3; do
+		cp -r "$MNT/a" "$MNT/walked$i"
 	done
 }
 
