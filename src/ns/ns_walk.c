@@ -70,6 +70,46 @@ bool walk_is_careless(const struct walk *w)
 	return w && w->careless;
 }
 
+static bool has_root_at(const struct walk *w, const struct node *n)
+{
+	size_t i;
+
+	for (i = 0; i < w->root_count; i++)
+		if (node_is_under(w->roots[i], n) || node_is_under(n, w->roots[i]))
+			return true;
+	return false;
+}
+
+/*
+ * Another walk that is in the same tree: the names there stay with it. Taken back under it, they
+ * would come again as other inodes, and cp believe that a file was replaced while it copied it.
+ */
+static struct walk *walk_at(const struct walk *w, const struct node *n)
+{
+	struct walk *u, *next;
+
+	HASH_ITER(hh, w->ns->walks, u, next)
+	if (u != w && !u->exited && has_root_at(u, n))
+		return u;
+	return NULL;
+}
+
+void walk_root_add(struct walk *w, struct node *n)
+{
+	w->roots = mem_resize(w->roots, w->root_count + 1, sizeof(*w->roots));
+	w->roots[w->root_count++] = node_ref(n);
+}
+
+static void root_hand_on(struct walk *to, struct node *n)
+{
+	size_t i;
+
+	for (i = 0; i < to->root_count; i++)
+		if (to->roots[i] == n)
+			return;
+	walk_root_add(to, n);
+}
+
 /* The kernel may trust what a walk was told for long; now that it is over, no longer. */
 static void roots_drop(struct walk *w)
 {
@@ -77,8 +117,11 @@ static void roots_drop(struct walk *w)
 
 	while (w->root_count) {
 		struct node *n = w->roots[--w->root_count];
+		struct walk *u = walk_at(w, n);
 
-		if (ns->stale && n->parent && n->live)
+		if (u)
+			root_hand_on(u, n);
+		else if (ns->stale && n->parent && n->live)
 			ns->stale(ns->stale_ctx, n->parent, n->name, n);
 		node_unref(n);
 	}

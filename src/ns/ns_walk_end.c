@@ -60,8 +60,7 @@ void walk_note_root(struct walk *w, struct node *n)
 
 	if (!up || up->u.dir->snapshot_tgid == w->tgid || w->kind == COMMAND_CHANGE)
 		return;
-	w->roots = mem_resize(w->roots, w->root_count + 1, sizeof(*w->roots));
-	w->roots[w->root_count++] = node_ref(n);
+	walk_root_add(w, n);
 }
 
 void walk_opened_dir(struct walk *w, const struct node *dir)

@@ -58,6 +58,8 @@ struct walk {
 	size_t root_count;
 };
 
+/* ns_walk.c */
+void walk_root_add(struct walk *w, struct node *n);
 /* ns_walk_end.c */
 bool walk_is_last_argument(const struct walk *w, const struct node *n);
 /* The last entry of the last directory that was read; before one was, the last argument. */

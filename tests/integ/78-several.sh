@@ -32,6 +32,28 @@ test_xargs_rm() {
 	[ -d "$MNT/d" ] || fail "the directory is not in S3"
 }
 
+# What one command was told of a tree stays so while it works, whatever another has ended there: an
+# inode number that changed would make cp say that the file was replaced.
+test_inodes_stay_for_the_other() {
+	local pid
+	need s3d
+	fresh
+	put_objects tree/deep 30 10
+	put_objects one/deep 1 10
+	# Then it has looked at the first file, and not opened it yet.
+	hold HeadObject 'one/deep/f000000'
+	cp -rT "$MNT/tree" "$MNT/one" &
+	pid=$!
+	wait_held 'one/deep/f000000'
+	find "$MNT/tree" -printf '%p %i\n' >before
+	assert_exit 0 cp -r "$MNT/tree" "$MNT/two"
+	find "$MNT/tree" -printf '%p %i\n' >after
+	assert_same before after "inode numbers"
+	let_go
+	wait $pid || fail "the first command has failed"
+	assert_eq 30 "$(count_objects one/deep/)" "copies"
+}
+
 test_xargs_rm_refused() {
 	fresh
 	put_objects d 400 10
