@@ -38,6 +38,7 @@ void file_stored(struct accepted *a)
 	node_touch(n);
 	dirs_sent(n->parent);
 	dir_content_stored(n);
+	meta_stored(a);
 }
 
 void file_copy_meta(struct accepted *a)

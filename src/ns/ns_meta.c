@@ -23,11 +23,17 @@ struct node_meta *meta_get(struct node *n)
 
 void meta_drop(struct node *n)
 {
+	struct accepted *follower = n->meta ? n->meta->follower : NULL;
+
 	n->look = LOOK_NONE;
 	if (!n->meta)
 		return;
 	keep_drop(n->meta);
 	meta_clear(n->meta);
+	if (follower) {
+		n->meta->follower = follower;
+		return;
+	}
 	free(n->meta);
 	n->meta = NULL;
 }
@@ -36,8 +42,10 @@ void meta_take(struct node *n, struct node_meta *m)
 {
 	meta_drop(n);
 	n->look = LOOK_DONE;
-	if (m->has || m->others || m->tagged || m->target || m->keep)
+	if (m->has || m->others || m->tagged || m->target || m->keep) {
+		m->follower = n->meta ? n->meta->follower : NULL;
 		*meta_get(n) = *m;
+	}
 	*m = (struct node_meta){0};
 }
 

@@ -60,10 +60,11 @@ struct node_meta {
 	uid_t uid;
 	gid_t gid;
 	struct timespec mtime;
-	struct xattrs xattrs; /* META_XATTRS; none: they were removed */
-	char *target;         /* of a symbolic link: where to; NULL: not known here */
-	char *content_type;   /* META_TYPE: not what the name stands for */
-	struct keep *keep;    /* ns_keep.c: what an upload has to take along; or NULL */
+	struct xattrs xattrs;      /* META_XATTRS; none: they were removed */
+	char *target;              /* of a symbolic link: where to; NULL: not known here */
+	char *content_type;        /* META_TYPE: not what the name stands for */
+	struct accepted *follower; /* a change behind what is being stored: meta_stored() */
+	struct keep *keep;         /* ns_keep.c: what an upload has to take along; or NULL */
 };
 
 /* Does a node's meta say all there is in S3? */
@@ -133,6 +134,8 @@ void meta_made(struct node *n, const struct ns_call *c);
 bool meta_copy(struct node *to, const struct node *from);
 void meta_apply(const struct node *n, struct stat *st);
 void meta_written(struct node *n); /* the bytes have changed */
+/* `a` has stored it: a change that follows is one of that version. */
+void meta_stored(const struct accepted *a);
 /* Without set-user-ID and set-group-ID: what a write, a truncation or a change of owner leaves. */
 mode_t meta_without_privileges(mode_t mode);
 /* node_move, of what S3 has copied: it has all that it had, as a version of its own. */

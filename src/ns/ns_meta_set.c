@@ -96,8 +96,13 @@ static void meta_settled(struct accepted *a, const struct s3_err *err)
 
 	if (n->meta)
 		n->meta->saving = false;
+	if (n->meta && n->meta->follower == a)
+		n->meta->follower = NULL;
 	if (err->cls != S3_OK) {
-		meta_lost(n);
+		if (n->etag.form)
+			meta_lost(n);
+		else
+			file_lost(n); /* what it was to follow has not been stored either */
 		return;
 	}
 	etag_copy(&old, &n->etag);
@@ -130,6 +135,41 @@ static void keep_time_if_none(struct accepted *a)
 	a->op.if_absent = a->time;
 }
 
+/* No version has this ETag: what follows something that fails is to fail, too. */
+#define NO_ETAG "none"
+
+static void set_source_etag(struct accepted *a, const char *text)
+{
+	free((char *)a->op.source_etag.ptr);
+	a->op.source_etag = BYTES(mem_strdup(text), strlen(text));
+}
+
+void meta_stored(const struct accepted *a)
+{
+	const struct node *n = a->node;
+	struct accepted *f = n->meta ? n->meta->follower : NULL;
+
+	if (!f || f == a)
+		return;
+	set_source_etag(f, a->op.etag);
+	f->op.storage_class = n->class_id ? a->ns->classes[n->class_id] : NULL;
+}
+
+/*
+ * Is all that is pending for it a file that a run has stored? Then a change of its attributes need
+ * not wait to be accepted: it is made when the file is there, of the version that it is then.
+ */
+static bool follows(const struct ns_call *c)
+{
+	const struct node *n = c->node;
+	const struct walk *w = walk_known(n->volume->ns, c);
+
+	return n->kind == NODE_FILE && n->pending == 1 && !n->link && !n->etag.form && n->live &&
+	       !(n->meta && n->meta->saving) &&
+	       !(n->u.content && (n->u.content->dirty || n->u.content->flushing)) &&
+	       walk_is_run(w) && walk_defers(w, WALK_CHANGE);
+}
+
 void meta_save_file(
 	struct node *n, struct walk *w, struct ns_call *c, void (*then)(struct ns_call *))
 {
@@ -144,6 +184,10 @@ void meta_save_file(
 	meta_send(a);
 	a->settle = meta_settled;
 	meta_get(n)->saving = true;
+	if (n->pending && !n->etag.form) {
+		set_source_etag(a, NO_ETAG);
+		n->meta->follower = a;
+	}
 	accept_op(a, w, c, then);
 }
 
@@ -194,7 +238,7 @@ static void save_dir(struct ns_call *c, void (*then)(struct ns_call *))
 	}
 }
 
-bool meta_busy(struct ns_call *c, void (*again)(struct ns_call *))
+static bool busy(struct ns_call *c, void (*again)(struct ns_call *), bool may_follow)
 {
 	struct node *n = c->node;
 	const struct walk *w = walk_known(n->volume->ns, c);
@@ -204,11 +248,16 @@ bool meta_busy(struct ns_call *c, void (*again)(struct ns_call *))
 		return true;
 	if (n->kind != NODE_FILE)
 		return false;
-	if (n->pending && !link_deferred(c))
+	if (n->pending && !link_deferred(c) && !(may_follow && follows(c)))
 		wait_node(c, n, again);
 	else if (n->u.content && n->u.content->flushing)
 		park(c, &n->u.content->waiters, again);
 	return c->parked;
+}
+
+bool meta_busy(struct ns_call *c, void (*again)(struct ns_call *))
+{
+	return busy(c, again, false);
 }
 
 void meta_change(struct ns_call *c, const struct node_meta *m, void (*then)(struct ns_call *))
@@ -262,7 +311,7 @@ void meta_set(struct ns_call *c)
 		set_done(c);
 		return;
 	}
-	if (meta_busy(c, meta_set))
+	if (busy(c, meta_set, true))
 		return;
 	if (n->pending && !m.has) {
 		wait_node(c, n, meta_set);

@@ -193,7 +193,7 @@ static void unlink_deferred(struct ns_call *c, struct node *n, struct walk *w)
 	if (n->u.content)
 		content_unlink(n->u.content);
 	/* Should S3 refuse, a listing brings the name back, and this what is known of it. */
-	if (!n->opens)
+	if (!n->opens && !n->pending)
 		recall_keep(n);
 	a = accepted_new(node_bury(n), BULK_DELETE, "removal");
 	a->settle = unlink_settled;
