@@ -1,5 +1,6 @@
 /*
- * Renaming a file: a copy, and, when that is confirmed, a delete of the source (contract C9). A
+ * Renaming a file: a copy, and, when that is confirmed, a delete of the source (contract C9); when
+ * that is refused the copy goes again. A
  * file that is open keeps its content; one that S3 has never heard of only takes the other name.
  * Core thread.
  */
@@ -15,6 +16,8 @@ struct renaming {
 	struct node *node; /* a reference */
 	struct node *over; /* whose name it takes; a reference, or NULL */
 	struct etag etag;  /* of the copy */
+	bool refused;      /* the source is still there */
+	int errnum;        /* why, while the copy is being removed */
 };
 
 static void renaming_free(struct ns_call *c)
@@ -78,10 +81,49 @@ static void rename_end(struct ns_call *c)
 	c->reply(c, errnum);
 }
 
+/* The name moves when the source is deleted, or stays. */
 static void rename_kept(struct accepted *a, const struct s3_err *err)
 {
-	(void)a; /* the name moves when the source is deleted, or stays */
+	struct ns_call *c = TAILQ_FIRST(&a->waiters);
+
+	if (c)
+		((struct renaming *)c->work)->refused = s3_err_is_refusal(err);
+}
+
+static void copy_went(struct accepted *a, const struct s3_err *err)
+{
+	(void)a;
 	(void)err;
+}
+
+static void undone(struct ns_call *c)
+{
+	c->errnum = ((struct renaming *)c->work)->errnum;
+	rename_end(c);
+}
+
+/*
+ * Nothing has been renamed, and nothing is to be at the other name: mv -n would take it for a file
+ * that was there before, and pass over the source. What was there before has been replaced.
+ */
+static void rename_deleted(struct ns_call *c)
+{
+	struct renaming *r = c->work;
+	struct accepted *a;
+	struct buf key = BUF_INIT(0);
+
+	if (!c->errnum || !r->refused || r->over) {
+		rename_end(c);
+		return;
+	}
+	r->errnum = c->errnum;
+	a = accepted_new(r->node, BULK_DELETE, "removal of the copy for the rename");
+	free((char *)a->op.key.ptr);
+	node_child_key(c->parent2, BYTES_STR(c->name2), &key);
+	a->op.key.len = key.len;
+	a->op.key.ptr = buf_take(&key);
+	a->settle = copy_went;
+	accept_op(a, NULL, c, undone);
 }
 
 static void copied(struct accepted *a, const struct s3_err *err)
@@ -104,7 +146,7 @@ static void rename_copied(struct ns_call *c)
 	}
 	a = accepted_new(r->node, BULK_DELETE, "removal of the renamed file's old name");
 	a->settle = rename_kept;
-	accept_op(a, NULL, c, rename_end);
+	accept_op(a, NULL, c, rename_deleted);
 }
 
 static void rename_copy(struct ns_call *c, struct node *n, struct node *over)

@@ -202,13 +202,6 @@ static const char *phase_name(enum phase phase)
 	return phase == COPYING ? "copy" : phase == RESTORING ? "copy back" : "delete";
 }
 
-/* Has it certainly not happened? */
-static bool is_refused(const struct s3_err *err)
-{
-	return err->cls == S3_DENIED || err->cls == S3_NOT_FOUND || err->cls == S3_CHANGED ||
-	       err->cls == S3_INVALID || err->cls == S3_THROTTLED;
-}
-
 static void done_well(struct move *m)
 {
 	const struct bulk_op *op = &m->op;
@@ -242,8 +235,8 @@ static void moved(struct bulk_op *op, const struct s3_err *err)
 		log_error("%s for the rename of a directory failed at %.*s: %s",
 			phase_name(j->phase), (int)op->key.len, op->key.ptr,
 			s3_err_text(err, text, sizeof(text)));
-		m->copied |= j->phase == COPYING && !is_refused(err);
-		m->deleted |= j->phase == DELETING && !is_refused(err);
+		m->copied |= j->phase == COPYING && !s3_err_is_refusal(err);
+		m->deleted |= j->phase == DELETING && !s3_err_is_refusal(err);
 		j->torn |= j->phase == RESTORING;
 		if (j->err.cls == S3_OK)
 			j->err = *err;

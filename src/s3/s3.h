@@ -48,6 +48,9 @@ struct s3_err {
 	int64_t retry_after_ms; /* what the server asked for; 0: nothing */
 };
 
+/* Has what was asked for certainly not been done? False where the answer was lost. Any thread. */
+bool s3_err_is_refusal(const struct s3_err *err);
+
 /* One line for a person: code, status, message, request id. Writes into `text` and returns it. */
 const char *s3_err_text(const struct s3_err *err, char *text, size_t size);
 

@@ -213,6 +213,12 @@ bool s3_err_expired(const struct s3_err *err)
 	       !strcmp(err->code, "TokenRefreshRequired") || !strcmp(err->code, "InvalidToken");
 }
 
+bool s3_err_is_refusal(const struct s3_err *err)
+{
+	return err->cls == S3_DENIED || err->cls == S3_NOT_FOUND || err->cls == S3_CHANGED ||
+	       err->cls == S3_INVALID || err->cls == S3_THROTTLED;
+}
+
 const char *s3_err_text(const struct s3_err *err, char *text, size_t size)
 {
 	char status[24] = "", message[sizeof(err->message) + 2] = "", id[96] = "";

@@ -26,6 +26,31 @@ test_directory_requests() {
 	assert_eq 0 "$(stat_get DeleteObject)" DeleteObject
 }
 
+# The source cannot go: then the copy does, and mv -n does not take it for one that was there.
+test_file_not_removed() {
+	local how
+	fresh
+	put_objects d 3 20
+	mkdir "$MNT/e"
+	deny_delete d/f000001
+	for how in "" -n; do
+		# shellcheck disable=SC2086 # an option, or none
+		assert_fails 'denied' mv $how "$MNT/d/f000001" "$MNT/e/"
+		assert_eq "" "$(s3 ls "$BUCKET" e/ --files)" "the copy in S3"
+		assert_eq "" "$(ls "$MNT/e")" "the copy in the mount"
+		assert_eq 20 "$(wc -c <"$MNT/d/f000001")" "the source"
+	done
+	[ "$SERVER" != s3d ] || faults_clear
+	# One whose answer is lost may have gone: the copy stays.
+	if [ "$SERVER" = s3d ]; then
+		fault '{"op":"DeleteObject*","key":"d/f000002","after":true,"status":500,
+			"code":"InternalError"}'
+		assert_exit 1 mv "$MNT/d/f000002" "$MNT/e/"
+		faults_clear
+		assert_eq f000002 "$(s3 ls "$BUCKET" e/ --files | cut -f1)" "the only one there is"
+	fi
+}
+
 test_directory_refused() {
 	# One copy is refused: the source is whole and nothing is left of the copy.
 	need s3d
