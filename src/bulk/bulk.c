@@ -134,6 +134,11 @@ void bulk_submit(struct bulk_op *op)
 		bulk_run(op);
 }
 
+bool bulk_is_refused(const struct bulk_op *op, const struct s3_err *err)
+{
+	return !op->retry.attempts && s3_err_is_refusal(err);
+}
+
 void bulk_run(struct bulk_op *op)
 {
 	if (is_holder(op))

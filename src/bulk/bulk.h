@@ -119,6 +119,11 @@ uint64_t bulk_target_copy_part_bytes(const struct bulk_target *target);
 void bulk_target_stats(const struct bulk_target *target, struct bulk_stats *stats);
 
 void bulk_submit(struct bulk_op *op);
+/*
+ * In `done`: has the operation certainly not been carried out? Not where an answer was lost, be it
+ * that of an earlier attempt than the one that was refused.
+ */
+bool bulk_is_refused(const struct bulk_op *op, const struct s3_err *err);
 void bulk_head_submit(struct bulk_head *head);
 /* True: it was not on its way, and `done` will not run. */
 bool bulk_head_withdraw(struct bulk_head *head);

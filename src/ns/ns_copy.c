@@ -160,33 +160,33 @@ static void first_done(struct ns_call *c)
 	c->reply(c, c->errnum);
 }
 
-static void copy_first(struct ns_call *c, struct node *from, struct node *to)
+static void attempt(struct ns_call *c, const struct copied *from, struct node *to,
+	void (*then)(struct ns_call *))
 {
-	struct accepted *a;
+	struct accepted *a = accepted_new(to, BULK_COPY, "copy");
 
-	if (accept_full(c, ns_copy))
-		return;
-	a = accepted_new(to, BULK_COPY, "copy");
-	accepted_source(a, from, &c->file->etag);
+	accepted_source(a, from->node, from->etag);
 	a->op.size_bytes = from->size_bytes;
 	a->attempt = true;
 	a->settle = first_settled;
 	a->after = content_attempted;
 	to->u.content->flushing = true;
-	accept_op(a, walk_of(to->volume, c), c, first_done);
+	accept_op(a, walk_of(to->volume, c), c, then);
+}
+
+static void copy_first(struct ns_call *c, struct node *from, struct node *to)
+{
+	const struct copied whole = {from, &c->file->etag, from->size_bytes};
+
+	if (!accept_full(c, ns_copy))
+		attempt(c, &whole, to, first_done);
 }
 
 void copy_empty_first(struct ns_call *c, struct node *from, void (*then)(struct ns_call *))
 {
-	struct node *to = c->node;
-	struct accepted *a = accepted_new(to, BULK_COPY, "copy");
+	const struct copied empty = {from, &from->etag, 0};
 
-	accepted_source(a, from, &from->etag);
-	a->attempt = true;
-	a->settle = first_settled;
-	a->after = content_attempted;
-	to->u.content->flushing = true;
-	accept_op(a, walk_of(to->volume, c), c, then);
+	attempt(c, &empty, c->node, then);
 }
 
 /* ---- the call ---- */

@@ -335,11 +335,11 @@ bool accept_full(struct ns_call *c, void (*resume)(struct ns_call *));
 
 /* ns_copy.c */
 /* Has S3 copied from that volume to this one already? Then it will again. */
+bool volume_copies_from(const struct ns_volume *to, const struct ns_volume *from);
 /* Whether it does is not known yet: the first copy says so. */
 bool volume_is_untried(const struct ns_volume *to, const struct ns_volume *from);
 /* The copy of an empty file to c->node as such a first one; then `then`, with c->errnum. */
 void copy_empty_first(struct ns_call *c, struct node *from, void (*then)(struct ns_call *));
-bool volume_copies_from(const struct ns_volume *to, const struct ns_volume *from);
 /* ns.c: the last node of a volume that was left has gone */
 void volume_release(struct ns_volume *v);
 
@@ -358,7 +358,7 @@ void keep_parent(struct ns_call *c, struct node *n, void (*next)(struct ns_call 
 /* ns_rename_dir.c */
 void rename_dir(struct ns_call *c);
 
-/* ns_dir.c */
+/* ns_marker.c */
 /* S3 has a key below `dir`: it, and what is above it, exists by that. */
 void dirs_sent(struct node *dir);
 /* If the file that S3 has now is the content of its directory's marker: the marker is there. */
@@ -366,6 +366,7 @@ void dir_content_stored(const struct node *file);
 void dir_put_marker(
 	struct node *dir, struct walk *w, struct ns_call *c, void (*then)(struct ns_call *));
 
+/* ns_dir.c, ns_file.c */
 /* Lets go of what the kernel has not closed. */
 void dir_handles_free(struct ns *ns);
 void file_handles_free(struct ns *ns);

@@ -71,25 +71,17 @@ static unsigned hashed_bytes(const struct recalled *e)
 	return (unsigned)(sizeof(e->volume_id) + e->bytes - sizeof(*e));
 }
 
-/* The entry of that key, and the one that was made to find it. */
-static struct recalled *find_key(
-	struct recall *r, const struct ns_volume *v, struct bytes key, struct recalled **probe)
+/* NULL: there is none. */
+static struct recalled *find_key(const struct ns_volume *v, struct bytes key)
 {
-	struct recalled *found;
+	struct recall *r = v->ns->recall;
+	struct recalled *probe, *found;
 
-	*probe = entry_new(v, key);
-	HASH_FIND(hh, r->entries, &(*probe)->volume_id, hashed_bytes(*probe), found);
-	return found;
-}
-
-static struct recalled *find(struct recall *r, const struct node *n, struct recalled **probe)
-{
-	struct buf key = BUF_INIT(0);
-	struct recalled *found;
-
-	node_key(n, &key);
-	found = find_key(r, n->volume, buf_bytes(&key), probe);
-	buf_free(&key);
+	if (!r || !r->entries)
+		return NULL;
+	probe = entry_new(v, key);
+	HASH_FIND(hh, r->entries, &probe->volume_id, hashed_bytes(probe), found);
+	free(probe);
 	return found;
 }
 
@@ -106,22 +98,21 @@ static void add(struct recall *r, struct recalled *e)
 void recall_keep(struct node *n)
 {
 	struct ns *ns = n->volume->ns;
-	struct recall *r = ns->recall;
 	bool worth = n->link || (n->meta && !n->meta->unsaved);
-	struct recalled *e, *old;
+	struct buf key = BUF_INIT(0);
+	struct recalled *e;
 
-	if (!r && !worth)
+	if (!ns->recall && !worth)
 		return;
-	if (!r) {
-		r = ns->recall = mem_zalloc(sizeof(*r));
-		TAILQ_INIT(&r->recent);
-	}
-	old = find(r, n, &e);
-	if (old)
-		drop(r, old);
-	if (!worth) {
-		free(e);
+	node_key(n, &key);
+	recall_drop(n->volume, buf_bytes(&key));
+	e = worth ? entry_new(n->volume, buf_bytes(&key)) : NULL;
+	buf_free(&key);
+	if (!e)
 		return;
+	if (!ns->recall) {
+		ns->recall = mem_zalloc(sizeof(*ns->recall));
+		TAILQ_INIT(&ns->recall->recent);
 	}
 	etag_copy(&e->etag, &n->etag);
 	e->mtime_ms = n->mtime_ms;
@@ -130,58 +121,48 @@ void recall_keep(struct node *n)
 	e->is_link = n->link;
 	e->meta = n->meta;
 	n->meta = NULL;
-	add(r, e);
+	add(ns->recall, e);
 }
 
 void recall_drop(const struct ns_volume *v, struct bytes key)
 {
-	struct recall *r = v->ns->recall;
-	struct recalled *e, *probe;
+	struct recalled *e = find_key(v, key);
 
-	if (!r || !r->entries)
-		return;
-	e = find_key(r, v, key, &probe);
-	free(probe);
 	if (e)
-		drop(r, e);
+		drop(v->ns->recall, e);
 }
 
 void recall_move(const struct ns_volume *v, struct bytes from, struct bytes to, struct bytes etag)
 {
-	struct recall *r = v->ns->recall;
-	struct recalled *e, *old, *probe;
+	struct recalled *e, *moved;
 
-	if (!r || !r->entries)
+	recall_drop(v, to);
+	e = find_key(v, from);
+	if (!e)
 		return;
-	e = find_key(r, v, from, &probe);
-	free(probe);
-	old = find_key(r, v, to, &probe);
-	if (old)
-		drop(r, old);
-	if (!e) {
-		free(probe);
-		return;
-	}
 	/* The copy's time is not known. */
-	etag_set(&probe->etag, etag);
-	probe->mtime_ms = e->mtime_ms;
-	probe->look = e->look;
-	probe->is_link = e->is_link;
-	probe->meta = e->meta;
+	moved = entry_new(v, to);
+	etag_set(&moved->etag, etag);
+	moved->mtime_ms = e->mtime_ms;
+	moved->look = e->look;
+	moved->is_link = e->is_link;
+	moved->meta = e->meta;
 	e->meta = NULL;
-	drop(r, e);
-	add(r, probe);
+	drop(v->ns->recall, e);
+	add(v->ns->recall, moved);
 }
 
 void recall_take(struct node *n)
 {
 	struct recall *r = n->volume->ns->recall;
-	struct recalled *e, *probe;
+	struct buf key = BUF_INIT(0);
+	struct recalled *e;
 
 	if (!r || !r->entries)
 		return;
-	e = find(r, n, &probe);
-	free(probe);
+	node_key(n, &key);
+	e = find_key(n->volume, buf_bytes(&key));
+	buf_free(&key);
 	if (!e)
 		return;
 	if (etag_equal(&e->etag, &n->etag) &&

@@ -1,8 +1,7 @@
 /*
  * Renaming a file: a copy, and, when that is confirmed, a delete of the source (contract C9); when
- * that is refused the copy goes again. A
- * file that is open keeps its content; one that S3 has never heard of only takes the other name.
- * Core thread.
+ * that is refused the copy goes again. A file that is open keeps its content; one that S3 has never
+ * heard of only takes the other name. Core thread.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -87,7 +86,7 @@ static void rename_kept(struct accepted *a, const struct s3_err *err)
 	struct ns_call *c = TAILQ_FIRST(&a->waiters);
 
 	if (c)
-		((struct renaming *)c->work)->refused = s3_err_is_refusal(err);
+		((struct renaming *)c->work)->refused = bulk_is_refused(&a->op, err);
 }
 
 static void copy_went(struct accepted *a, const struct s3_err *err)

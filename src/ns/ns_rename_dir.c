@@ -235,8 +235,8 @@ static void moved(struct bulk_op *op, const struct s3_err *err)
 		log_error("%s for the rename of a directory failed at %.*s: %s",
 			phase_name(j->phase), (int)op->key.len, op->key.ptr,
 			s3_err_text(err, text, sizeof(text)));
-		m->copied |= j->phase == COPYING && !s3_err_is_refusal(err);
-		m->deleted |= j->phase == DELETING && !s3_err_is_refusal(err);
+		m->copied |= j->phase == COPYING && !bulk_is_refused(op, err);
+		m->deleted |= j->phase == DELETING && !bulk_is_refused(op, err);
 		j->torn |= j->phase == RESTORING;
 		if (j->err.cls == S3_OK)
 			j->err = *err;

@@ -48,7 +48,7 @@ struct s3_err {
 	int64_t retry_after_ms; /* what the server asked for; 0: nothing */
 };
 
-/* Has what was asked for certainly not been done? False where the answer was lost. Any thread. */
+/* Is it an answer that says that this attempt was not carried out? Any thread. */
 bool s3_err_is_refusal(const struct s3_err *err);
 
 /* One line for a person: code, status, message, request id. Writes into `text` and returns it. */

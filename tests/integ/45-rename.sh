@@ -48,6 +48,13 @@ test_file_not_removed() {
 		assert_exit 1 mv "$MNT/d/f000002" "$MNT/e/"
 		faults_clear
 		assert_eq f000002 "$(s3 ls "$BUCKET" e/ --files | cut -f1)" "the only one there is"
+		# Nor does what a later attempt is refused say anything of the first.
+		fault '{"op":"DeleteObject*","key":"d/f000000","after":true,"status":500,
+			"code":"InternalError","times":1}'
+		fault '{"op":"DeleteObject*","key":"d/f000000","status":403,"code":"AccessDenied"}'
+		assert_exit 1 mv "$MNT/d/f000000" "$MNT/e/"
+		faults_clear
+		in_s3 e/f000000 || fail "the only one there is has gone"
 	fi
 }
 
