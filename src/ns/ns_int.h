@@ -363,6 +363,10 @@ void rename_dir(struct ns_call *c);
 void dirs_sent(struct node *dir);
 /* If the file that S3 has now is the content of its directory's marker: the marker is there. */
 void dir_content_stored(const struct node *file);
+/* Is it that content? Without it the marker is empty, and stays: the directory does. */
+bool is_marker_content(const struct node *n);
+/* The marker of `dir` is put without content, with what else is known of it: for accept_op. */
+struct accepted *marker_emptied(struct node *dir, const char *what);
 void dir_put_marker(
 	struct node *dir, struct walk *w, struct ns_call *c, void (*then)(struct ns_call *));
 

@@ -42,6 +42,12 @@ static bool dir_has_content(const struct node *dir)
 	return n && n->kind == NODE_FILE;
 }
 
+bool is_marker_content(const struct node *n)
+{
+	return n->kind == NODE_FILE && n->parent && n->parent->parent &&
+	       bytes_equal(BYTES(n->name, n->name_len), content_name);
+}
+
 void dir_content_stored(const struct node *n)
 {
 	struct node *dir = n->parent;
@@ -53,6 +59,16 @@ void dir_content_stored(const struct node *n)
 	dir->u.dir->marker_seq = dir->change_seq;
 	/* The marker is not ours alone: its attributes are changed by a copy of it. */
 	meta_get(dir)->others = true;
+}
+
+struct accepted *marker_emptied(struct node *dir, const char *what)
+{
+	struct accepted *a = accepted_new(dir, BULK_PUT, what);
+
+	a->op.meta = &a->meta;
+	meta_send(a);
+	a->settle = marker_settled;
+	return a;
 }
 
 void dir_put_marker(

@@ -115,6 +115,8 @@ void keep_parent(struct ns_call *c, struct node *n, void (*next)(struct ns_call 
 
 /* ---- unlink ---- */
 
+static void unlink_strict(struct ns_call *c);
+
 static void unlink_last(struct ns_call *c)
 {
 	struct walk *w = walk_known(c->node->volume->ns, c);
@@ -159,6 +161,46 @@ static void unlink_over(struct ns_call *c)
 	unlink_last(c);
 }
 
+/* The file was the marker's content: the same for its name, which is not that of a->node. */
+static void content_settled(struct accepted *a, const struct s3_err *err)
+{
+	struct node *n = a->extra;
+
+	if (err->cls != S3_OK || !n->live)
+		return;
+	if (n->u.content)
+		content_unlink(n->u.content);
+	tomb_purge(node_bury(n));
+}
+
+static void let_content_go(struct accepted *a)
+{
+	struct node *n = a->extra;
+
+	a->extra = NULL;
+	content_stays(n);
+	node_unref(n);
+}
+
+/* What the marker may have beside its content, the directory's mode say, is looked for before. */
+static bool unlink_content(struct ns_call *c, struct node *n, struct walk *w)
+{
+	struct accepted *a;
+
+	if (!is_marker_content(n))
+		return false;
+	if (meta_look(c, n->parent, unlink_strict))
+		return true;
+	a = marker_emptied(n->parent, "removal");
+	a->settle = content_settled;
+	a->extra = node_ref(n);
+	a->release = let_content_go;
+	if (n->u.content)
+		n->u.content->leaving = true;
+	accept_op(a, w, c, unlink_over);
+	return true;
+}
+
 static void unlink_strict(struct ns_call *c)
 {
 	struct walk *w = walk_of(c->node->volume, c);
@@ -177,6 +219,8 @@ static void unlink_strict(struct ns_call *c)
 		park(c, &n->u.content->waiters, unlink_strict);
 		return;
 	}
+	if (unlink_content(c, n, w))
+		return;
 	a = accepted_new(n, BULK_DELETE, "removal");
 	a->settle = unlink_settled;
 	if (n->u.content) {
@@ -195,6 +239,9 @@ static void unlink_deferred(struct ns_call *c, struct node *n, struct walk *w)
 	/* Should S3 refuse, a listing brings the name back, and this what is known of it. */
 	if (!n->opens && !n->pending)
 		recall_keep(n);
+	/* The walk keeps the directory by another one if it does not remove it. */
+	if (is_marker_content(n))
+		n->parent->u.dir->marker = MARKER_NO;
 	a = accepted_new(node_bury(n), BULK_DELETE, "removal");
 	a->settle = unlink_settled;
 	accept_op(a, w, NULL, NULL);

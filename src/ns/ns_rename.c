@@ -143,7 +143,9 @@ static void rename_copied(struct ns_call *c)
 		rename_end(c);
 		return;
 	}
-	a = accepted_new(r->node, BULK_DELETE, "removal of the renamed file's old name");
+	a = is_marker_content(r->node)
+		    ? marker_emptied(c->node, "removal of the renamed content of a marker")
+		    : accepted_new(r->node, BULK_DELETE, "removal of the renamed file's old name");
 	a->settle = rename_kept;
 	accept_op(a, NULL, c, rename_deleted);
 }

@@ -184,4 +184,36 @@ test_link_that_is_not_changed() {
 	assert_eq target "$(readlink "$MNT/d/l")" "where it points to"
 }
 
+# The directory DIR, whose marker has no content any more, is still there, as it was.
+stays() { # stays DIR MODE
+	assert_eq 0 "$(s3 head "$BUCKET" "$1/" | cut -d' ' -f1)" "size of $1/"
+	remount "$BUCKET"
+	assert_eq "$2" "$(stat -c %a "$MNT/$1")" "mode of $1"
+	assert_eq '' "$(ls "$MNT/$1")" "what is in $1"
+}
+
+test_content_of_a_marker_removed() {
+	local mode
+	fresh
+	marker_with_content
+	for mode in 700 710; do
+		mkdir -p "$MNT/n"
+		echo 1234 >"$MNT/n/%:"
+		chmod $mode "$MNT/n"
+		remount "$BUCKET"
+		if [ $mode = 700 ]; then
+			assert_exit 0 rm "$MNT/n/%:"
+		else
+			assert_exit 0 mv "$MNT/n/%:" "$MNT/s/m"
+			holds s/m
+		fi
+		stays n $mode
+	done
+	assert_exit 0 "$CTL" run --mount "$MNT" rm "$MNT/s/%:" "$MNT/s/m"
+	stays s 755
+	echo 1234 >"$MNT/s/%:"
+	assert_exit 0 rm -r "$MNT/s" "$MNT/n"
+	assert_eq '' "$(s3 ls "$BUCKET")" "what is left"
+}
+
 run_tests "$@"
