@@ -55,7 +55,7 @@ struct bulk_op {
 	const struct s3_header *patch;
 	size_t patch_count;
 	const char *content_type; /* with `patch`: in place of the source's; NULL: that */
-	/* With `patch`: set, too, if the source has nothing of that name; or NULL. */
+	/* BULK_COPY: set if the source has nothing of that name; or NULL. As `patch`. */
 	const struct s3_header *if_absent;
 	/* With `patch`: all the copy's metadata, the source's being known: spares that HEAD. */
 	const struct s3_meta *whole;

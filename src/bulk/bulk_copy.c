@@ -39,7 +39,7 @@ void copy_launch(struct bulk_op *op)
 {
 	if (op->whole)
 		copy_send(op, op->whole);
-	else if (op->patch_count || op->content_type)
+	else if (op->patch_count || op->content_type || op->if_absent)
 		meta_copy_launch(op);
 	else
 		copy_send(op, NULL);

@@ -159,6 +159,8 @@ void meta_set(struct ns_call *c); /* what ns_setattr does beside the size */
 void meta_change(struct ns_call *c, const struct node_meta *m, void (*then)(struct ns_call *));
 /* True: parked until nothing is under way for c->node's object, and then `again`. */
 bool meta_busy(struct ns_call *c, void (*again)(struct ns_call *));
+/* A copy of a->node, which to S3 is as old as that, keeps the time it had, where none was set. */
+void meta_keep_time(struct accepted *a);
 void meta_save_file(
 	struct node *n, struct walk *w, struct ns_call *c, void (*then)(struct ns_call *));
 

@@ -125,8 +125,7 @@ static void keep_time(struct node *n)
 	meta_take_bits(m, &time, ~m->has);
 }
 
-/* The same where one may have been set that is not known here. */
-static void keep_time_if_none(struct accepted *a)
+void meta_keep_time(struct accepted *a)
 {
 	struct node_meta time = time_of(a->node);
 	size_t count;
@@ -180,7 +179,7 @@ void meta_save_file(
 	if (meta_is_known(n, true))
 		keep_time(n);
 	else
-		keep_time_if_none(a);
+		meta_keep_time(a);
 	meta_send(a);
 	a->settle = meta_settled;
 	meta_get(n)->saving = true;

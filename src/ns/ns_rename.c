@@ -162,6 +162,8 @@ static void rename_copy(struct ns_call *c, struct node *n, struct node *over)
 	a->op.key.len = key.len;
 	a->op.key.ptr = buf_take(&key);
 	a->op.size_bytes = n->size_bytes;
+	if (n->volume->config.stat_full)
+		meta_keep_time(a);
 	a->settle = copied;
 	r->node = node_ref(n);
 	c->work = r;

@@ -22,6 +22,7 @@ struct move {
 	bool copied, deleted; /* or that may be: the answer was lost */
 	bool restored;
 	char *class_name;
+	struct s3_header time; /* stat=full: what its copy keeps; or no value */
 	char *etag; /* of the copy, if it is another than the source's: a multipart object's is */
 };
 
@@ -49,6 +50,7 @@ static void job_free(struct rename_job *j)
 		free((char *)j->moves[i]->op.source_key.ptr);
 		free((char *)j->moves[i]->op.source_etag.ptr);
 		free(j->moves[i]->class_name);
+		free((char *)j->moves[i]->time.value);
 		free(j->moves[i]->etag);
 		free(j->moves[i]);
 	}
@@ -301,6 +303,17 @@ static void start_all(struct rename_job *j, enum phase phase)
 		step_over(j);
 }
 
+/* Where times are read from metadata, that of a name that has none there is kept in it. */
+static void keep_time(struct move *m, int64_t mtime_ms)
+{
+	struct timespec time = {.tv_sec = mtime_ms / 1000, .tv_nsec = mtime_ms % 1000 * 1000000};
+	char text[MTIME_TEXT];
+
+	mtime_format(&time, text);
+	m->time = (struct s3_header){.name = "mtime", .value = mem_strdup(text)};
+	m->op.if_absent = &m->time;
+}
+
 static void add_move(struct rename_job *j, const struct s3_list_entry *e)
 {
 	struct move *m = mem_zalloc(sizeof(*m));
@@ -323,6 +336,8 @@ static void add_move(struct rename_job *j, const struct s3_list_entry *e)
 	if (e->storage_class.len && !bytes_equal(e->storage_class, BYTES_LIT("STANDARD")))
 		m->class_name = mem_dup(e->storage_class.ptr, e->storage_class.len);
 	m->op.storage_class = m->class_name;
+	if (j->volume->config.stat_full)
+		keep_time(m, e->mtime_ms);
 	m->op.done = moved;
 }
 

@@ -87,6 +87,26 @@ test_of_others() {
 	grep -q '^link f 644 0 0 ' got || fail "a link that became a file: $(cat got)"
 }
 
+# Renamed, a name is as old as it was, also where only S3 knew how old that is.
+test_times_of_what_is_renamed() {
+	local name
+	fresh
+	echo x >file
+	s3 put "$BUCKET" d/old file
+	s3 put "$BUCKET" d/set file mtime=981173106.5
+	s3 put "$BUCKET" file file
+	full
+	show "$MNT" | sed 's/^\(d\|file\)\b/new-\1/' | grep -v ' d ' >expected
+	next_second
+	assert_exit 0 mv "$MNT/d" "$MNT/new-d"
+	assert_exit 0 mv "$MNT/file" "$MNT/new-file"
+	for name in as-before remounted; do
+		show "$MNT" | grep -v ' d ' >got
+		assert_same expected got "times, $name"
+		full
+	done
+}
+
 test_trees() {
 	local i
 	need s3d
