@@ -23,12 +23,14 @@ random() { # random OPERATIONS KIND MOUNT-OPTIONS
 }
 
 test_small() {
-	random 3000 small ''
+	local operations=24000
+	[ "$SERVER" = s3d ] || operations=3000
+	random $operations small ''
 }
 
 test_large() {
 	need s3d # radosgw 16 knows nothing of a part that was sent anew: InvalidPart
-	random 250 large part_size=5M
+	random 2000 large part_size=5M
 }
 
 run_tests "$@"
