@@ -101,12 +101,27 @@ static void report(struct accepted *a, const struct s3_err *err)
 			p->u.dir->failed_errnum = err->errnum;
 }
 
+void wake_settled(struct node *n)
+{
+	struct node *p;
+
+	wake_node(n);
+	for (p = n->parent; p && p->parent; p = p->parent) {
+		/* Nothing below it can come back from S3 any more. */
+		if (!p->live && !p->u.dir->pending)
+			tomb_purge_of(p);
+		if (p->waiters && !p->u.dir->pending)
+			wake_node(p);
+	}
+	if (p && p->waiters && !p->u.dir->pending)
+		wake_node(p);
+}
+
 static void done(struct bulk_op *op, const struct s3_err *err)
 {
 	struct accepted *a = (struct accepted *)op;
 	struct ns *ns = a->ns;
 	struct ns_call *c;
-	struct node *p;
 
 	a->settle(a, err);
 	if (err->cls != S3_OK && !a->attempt)
@@ -123,16 +138,7 @@ static void done(struct bulk_op *op, const struct s3_err *err)
 	TAILQ_FOREACH(c, &a->waiters, link)
 	c->errnum = err->errnum;
 	wake(&a->waiters);
-	wake_node(a->node);
-	for (p = a->node->parent; p && p->parent; p = p->parent) {
-		/* Nothing below it can come back from S3 any more. */
-		if (!p->live && !p->u.dir->pending)
-			tomb_purge_of(p);
-		if (p->waiters && !p->u.dir->pending)
-			wake_node(p);
-	}
-	if (p && p->waiters && !p->u.dir->pending)
-		wake_node(p);
+	wake_settled(a->node);
 	if (ns->accepted < pending_max(ns) * 9 / 10)
 		wake(&ns->room_waiters);
 	if (a->after)

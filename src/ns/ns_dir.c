@@ -358,6 +358,8 @@ static void rmdir_settled(struct accepted *a, const struct s3_err *err)
 {
 	if (err->cls != S3_OK)
 		name_came_back(a->node);
+	else if (a->node->kind == NODE_DIR)
+		a->node->u.dir->marker = MARKER_NO;
 }
 
 static void rmdir_go(struct ns_call *c);

@@ -329,6 +329,8 @@ void accept_op(
 	struct accepted *a, struct walk *w, struct ns_call *c, void (*then)(struct ns_call *));
 /* The same for an operation that belongs to something of ours: `after` is the end of it. */
 void accept_own(struct accepted *a, struct walk *w, pid_t tid);
+/* After node_pend(n, -1): those go on who wait for nothing to be pending in it, or above. */
+void wake_settled(struct node *n);
 void reply_errnum(struct ns_call *c); /* a `then` that replies c->errnum */
 /* True when the call had to be parked because too much is pending. */
 bool accept_full(struct ns_call *c, void (*resume)(struct ns_call *));

@@ -24,8 +24,11 @@ static void marker_settled(struct accepted *a, const struct s3_err *err)
 		n->checked_ms = clk_mono_ms();
 		node_touch(n);
 		n->u.dir->marker_seq = n->change_seq;
-	} else if (a->patch_count && !n->unsent) {
+	} else if (!n->unsent) {
+		/* Without it S3 may know nothing of the directory, nor of those above it. */
 		meta_lost(n);
+		for (n = n->parent; n; n = n->parent)
+			dir_changed(n);
 	} else if (n->unsent && n->live && !n->u.dir->kid_live) {
 		node_stale(n);
 		node_remove(n);

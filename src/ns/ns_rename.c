@@ -34,6 +34,16 @@ static void renaming_free(struct ns_call *c)
 	free(r);
 }
 
+static void target_settled(struct accepted *a)
+{
+	struct node *dir = a->extra;
+
+	a->extra = NULL;
+	node_pend(dir, -1);
+	wake_settled(dir);
+	node_unref(dir);
+}
+
 /* Nobody waits any more: whether there is a copy, only S3 knows. */
 static void renaming_drop(struct ns_call *c)
 {
@@ -80,6 +90,14 @@ static void rename_end(struct ns_call *c)
 	c->reply(c, errnum);
 }
 
+/* Something is pending where it goes to: who removes that directory waits, whoever has asked. */
+static void pend_target(struct accepted *a, struct node *dir)
+{
+	a->extra = node_ref(dir);
+	a->release = target_settled;
+	node_pend(dir, 1);
+}
+
 /* The name moves when the source is deleted, or stays. */
 static void rename_kept(struct accepted *a, const struct s3_err *err)
 {
@@ -122,6 +140,7 @@ static void rename_deleted(struct ns_call *c)
 	a->op.key.len = key.len;
 	a->op.key.ptr = buf_take(&key);
 	a->settle = copy_went;
+	pend_target(a, c->parent2);
 	accept_op(a, NULL, c, undone);
 }
 
@@ -165,6 +184,7 @@ static void rename_copy(struct ns_call *c, struct node *n, struct node *over)
 	if (n->volume->config.stat_full)
 		meta_keep_time(a);
 	a->settle = copied;
+	pend_target(a, c->parent2);
 	r->node = node_ref(n);
 	c->work = r;
 	c->drop = renaming_drop;

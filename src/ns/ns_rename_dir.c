@@ -172,8 +172,10 @@ static void job_end(struct rename_job *j, int errnum)
 	ns->accepted--;
 	TAILQ_FOREACH(c, &j->waiters, link)
 	c->errnum = errnum;
+	node_pend(j->parent2, -1);
 	walks_release(j->held);
 	wake(&j->waiters);
+	wake_settled(j->parent2);
 	job_free(j);
 }
 
@@ -410,7 +412,8 @@ static void job_start(struct ns_call *c, struct node *dir, struct held_walks *he
 	node_key(dir, &j->from);
 	node_child_key(c->parent2, BYTES_STR(c->name2), &j->to);
 	buf_addc(&j->to, '/');
-	ns->accepted++; /* an unmount waits for it */
+	ns->accepted++; /* an unmount waits for it, and a removal of where it goes to */
+	node_pend(j->parent2, 1);
 	c->work = j;
 	c->drop = no_drop;
 	c->errnum = 0;
