@@ -1,5 +1,5 @@
 /* Options: see opts.h. Not one is accepted without doing what it says. */
-#include "cli/opts.h"
+#include "cli/opts_int.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -11,12 +11,6 @@
 
 #include "util/buf.h"
 #include "util/mem.h"
-
-struct option_rule {
-	const char *name; /* with a final '=' when it has a value */
-	bool (*set)(struct opts *o, const char *value);
-	const char *help; /* NULL: not shown */
-};
 
 /* ---- values ---- */
 
@@ -70,7 +64,7 @@ static bool parse_mode(const char *s, mode_t *out)
 	return !*end && n <= 0777;
 }
 
-static bool keep(const char **field, const char *value)
+bool opts_keep(const char **field, const char *value)
 {
 	if (!*value)
 		return false;
@@ -83,22 +77,22 @@ static bool keep(const char **field, const char *value)
 
 static bool set_endpoint(struct opts *o, const char *v)
 {
-	return keep(&o->s3.endpoint_url, v);
+	return opts_keep(&o->s3.endpoint_url, v);
 }
 
 static bool set_region(struct opts *o, const char *v)
 {
-	return keep(&o->s3.region, v);
+	return opts_keep(&o->s3.region, v);
 }
 
 static bool set_profile(struct opts *o, const char *v)
 {
-	return keep(&o->s3.profile, v);
+	return opts_keep(&o->s3.profile, v);
 }
 
 static bool set_ca_bundle(struct opts *o, const char *v)
 {
-	return keep(&o->s3.ca_bundle, v);
+	return opts_keep(&o->s3.ca_bundle, v);
 }
 
 static bool set_path_style(struct opts *o, const char *v)
@@ -242,7 +236,7 @@ static bool set_private(struct opts *o, const char *v)
 
 static bool set_cache_dir(struct opts *o, const char *v)
 {
-	return v[0] == '/' && !access(v, W_OK | X_OK) && keep(&o->ns.spool_dir, v);
+	return v[0] == '/' && !access(v, W_OK | X_OK) && opts_keep(&o->ns.spool_dir, v);
 }
 
 static bool set_rename_limit(struct opts *o, const char *v)
@@ -297,17 +291,29 @@ static const struct option_rule rules[] = {
 		"                         (default: TMPDIR or /var/tmp)"},
 };
 
+#define RULE_COUNT (sizeof(rules) / sizeof(rules[0]))
+
+/* The option number `i` of all tables; NULL behind the last one. */
+static const struct option_rule *rule_at(size_t i)
+{
+	const struct option_rule *r =
+		i < RULE_COUNT ? &rules[i] : &opts_object_rules[i - RULE_COUNT];
+
+	return r->name ? r : NULL;
+}
+
 static bool set_option(struct opts *o, const char *word, char *why, size_t why_size)
 {
+	const struct option_rule *rule;
 	size_t i;
 
-	for (i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
-		size_t n = strlen(rules[i].name);
-		bool has_value = rules[i].name[n - 1] == '=';
+	for (i = 0; (rule = rule_at(i)); i++) {
+		size_t n = strlen(rule->name);
+		bool has_value = rule->name[n - 1] == '=';
 
-		if (has_value ? strncmp(word, rules[i].name, n) : strcmp(word, rules[i].name))
+		if (has_value ? strncmp(word, rule->name, n) : strcmp(word, rule->name))
 			continue;
-		if (rules[i].set(o, word + (has_value ? n : 0)))
+		if (rule->set(o, word + (has_value ? n : 0)))
 			return true;
 		snprintf(why, why_size,
 			"the value of option '%s' is not valid; see s3bulkfs --help", word);
@@ -495,7 +501,7 @@ bool opts_parse(struct opts *o, int argc, char **argv, char *why, size_t why_siz
 		return false;
 	}
 	o->s3.bucket = o->bucket;
-	return true;
+	return opts_object_check(o, why, why_size);
 }
 
 void opts_free(struct opts *o)
@@ -510,8 +516,20 @@ void opts_free(struct opts *o)
 	free((char *)o->ns.spool_dir);
 }
 
+/* The text begins in column 25, on a line of its own behind a long name. */
+static void help_rule(const struct option_rule *rule)
+{
+	char name[40];
+
+	snprintf(name, sizeof(name), "%s%s", rule->name,
+		rule->name[strlen(rule->name) - 1] == '=' ? "..." : "");
+	printf("  %-22s%s %s\n", name, strlen(name) > 22 ? "\n                        " : "",
+		rule->help);
+}
+
 void opts_help(void)
 {
+	const struct option_rule *rule;
 	size_t i;
 
 	printf("Usage: s3bulkfs [options] BUCKET[:/PREFIX] MOUNTPOINT\n"
@@ -526,13 +544,8 @@ void opts_help(void)
 	       "  -h, --help             print this text\n"
 	       "  -V, --version          print the version\n"
 	       "  -o OPTION[,OPTION...]  further options:\n\n");
-	for (i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
-		char name[32];
-
-		snprintf(name, sizeof(name), "%s%s", rules[i].name,
-			rules[i].name[strlen(rules[i].name) - 1] == '=' ? "..." : "");
-		printf("  %-22s %s\n", name, rules[i].help);
-	}
+	for (i = 0; (rule = rule_at(i)); i++)
+		help_rule(rule);
 	printf("\nand those of fuse(8): allow_other, auto_unmount, ro, nosuid, nodev, noexec, ...\n"
 	       "Credentials: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, ~/.aws/credentials, or\n"
 	       "whatever else the AWS CLI takes. See s3bulkfs(1).\n");

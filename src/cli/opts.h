@@ -35,8 +35,4 @@ void opts_free(struct opts *o);
 /* Prints the usage text to stdout. */
 void opts_help(void);
 
-/* opts_mount.c: a word of an -o list that is not one of ours. */
-enum opts_word { OPTS_UNKNOWN, OPTS_TAKEN, OPTS_BAD_VALUE };
-enum opts_word opts_mount_word(struct opts *o, const char *word);
-
 #endif

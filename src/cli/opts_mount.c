@@ -3,7 +3,7 @@
 #include <string.h>
 #include <sys/mount.h>
 
-#include "cli/opts.h"
+#include "cli/opts_int.h"
 #include "util/mem.h"
 
 /* What the kernel and libfuse understand, and what mount(8) puts into every list. */

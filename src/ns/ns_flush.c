@@ -22,6 +22,18 @@ void file_lost(struct node *n)
 	node_remove(n);
 }
 
+/* The storage class that its object has been given. */
+static uint8_t class_made(const struct accepted *a)
+{
+	const char *name = s3_client_storage_class(a->node->volume->client);
+
+	if (!name && a->source)
+		return a->source->class_id;
+	if (!name)
+		name = a->meta.storage_class;
+	return class_id(a->ns, BYTES_STR(name ? name : ""));
+}
+
 void file_stored(struct accepted *a)
 {
 	struct node *n = a->node;
@@ -29,10 +41,7 @@ void file_stored(struct accepted *a)
 	etag_set(&n->etag, BYTES_STR(a->op.etag));
 	/* It stays as old as it is here; what S3 says of the new version is not known yet. */
 	n->s3_time = false;
-	n->class_id =
-		a->source ? a->source->class_id
-			  : class_id(a->ns,
-				    BYTES_STR(a->meta.storage_class ? a->meta.storage_class : ""));
+	n->class_id = class_made(a);
 	n->archived = false;
 	n->checked_ms = clk_mono_ms();
 	node_touch(n);

@@ -23,6 +23,7 @@ src_s3_libs3_a_SOURCES = \
 	src/s3/s3_ini.c src/s3/s3_ini.h \
 	src/s3/s3_int.h \
 	src/s3/s3_list.c \
+	src/s3/s3_made.c src/s3/s3_made.h \
 	src/s3/s3_meta.c \
 	src/s3/s3_multipart.c \
 	src/s3/s3_object.c \

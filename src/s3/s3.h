@@ -81,6 +81,15 @@ extern const struct s3_retry_policy s3_retry_default;
 
 /* ---- client ---------------------------------------------------------------------------------- */
 
+/*
+ * What every object that a client makes has: by PutObject, CopyObject (also one of an object onto
+ * itself) or CreateMultipartUpload, in place of what the caller or a copy's source says. NULL: not
+ * given.
+ */
+struct s3_object_settings {
+	const char *storage_class;
+};
+
 /* What a client is made of. All strings are copied. NULL or 0 means "find it out" or the default.
  */
 struct s3_config {
@@ -98,7 +107,8 @@ struct s3_config {
 		S3_ADDRESS_VIRTUAL,
 		S3_ADDRESS_SERVICE
 	} addressing;
-	bool no_sign_request;       /* send requests unsigned */
+	bool no_sign_request; /* send requests unsigned */
+	struct s3_object_settings object;
 	unsigned io_threads;        /* 0: by the number of processors */
 	unsigned connections_max;   /* kept open at once; 0: 1024 */
 	int64_t connect_timeout_ms; /* 0: 10 s */
@@ -131,6 +141,8 @@ struct s3_client *s3_client_new(
 void s3_client_free(struct s3_client *client);
 const char *s3_client_bucket(const struct s3_client *client);
 const char *s3_client_endpoint(const struct s3_client *client); /* "https://host[:port]" */
+/* That of every object that it makes; NULL: what its caller says. Borrowed. */
+const char *s3_client_storage_class(const struct s3_client *client);
 /* Operations fail with S3_DENIED and this code while there are no credentials to be had... */
 #define S3_NO_CREDENTIALS "NoCredentials"
 /* ... and this is the whole sentence about it, "" when all is well. Borrowed. */
@@ -281,7 +293,7 @@ struct s3_copy_params {
 	struct bytes source_etag; /* x-amz-copy-source-if-match; empty: any */
 	const struct s3_meta
 		*replace;          /* NULL: keep the source's metadata; else REPLACE with this */
-	const char *storage_class; /* NULL: not sent (S3 then takes STANDARD) */
+	const char *storage_class; /* NULL: the bucket's default, STANDARD */
 };
 typedef void s3_copy_fn(
 	void *ctx, const struct s3_err *err, const struct s3_put_result *result, int64_t mtime_ms);

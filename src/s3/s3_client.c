@@ -233,6 +233,11 @@ const char *s3_client_endpoint(const struct s3_client *c)
 	return c->target->addr.endpoint;
 }
 
+const char *s3_client_storage_class(const struct s3_client *c)
+{
+	return c->settings.object.storage_class;
+}
+
 const char *s3_client_credentials_problem(const struct s3_client *c)
 {
 	return c->provider ? s3_provider_problem(c->provider) : "";

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "s3/s3_env.h"
+#include "s3/s3_made.h"
 #include "s3/s3_profile.h"
 #include "util/mem.h"
 
@@ -104,6 +105,7 @@ static bool resolve(const struct input *in, struct s3_settings *s, char *why, si
 	s->bucket = mem_strdup(config->bucket ? config->bucket : "");
 	s->ca_bundle = mem_strdup(ca_bundle);
 	s->sign = !config->no_sign_request;
+	s->object = s3_object_settings_dup(&config->object);
 	set_numbers(config, s);
 	if (s->ca_bundle && access(s->ca_bundle, R_OK)) {
 		snprintf(why, why_size, "cannot read the CA bundle %s: %m", s->ca_bundle);
@@ -142,6 +144,7 @@ void s3_settings_free(struct s3_settings *settings)
 	free(settings->bucket);
 	free(settings->region);
 	free(settings->ca_bundle);
+	s3_object_settings_clear(&settings->object);
 	memset(settings, 0, sizeof(*settings));
 }
 
@@ -164,5 +167,6 @@ void s3_config_clear(struct s3_config *config)
 	free((char *)config->region);
 	free((char *)config->profile);
 	free((char *)config->ca_bundle);
+	s3_object_settings_clear(&config->object);
 	*config = (struct s3_config){0};
 }

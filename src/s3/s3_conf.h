@@ -22,10 +22,11 @@ struct s3_settings {
 	bool region_given; /* false: "us-east-1" because nobody said otherwise */
 	struct s3_addr addr;
 	bool sign;
-	struct s3_chain chain;    /* empty with !sign: what another choice is made from */
-	struct s3_source *source; /* NULL with !sign */
-	char *ca_bundle;          /* NULL: libcurl's default */
-	unsigned io_threads;      /* at least 1 */
+	struct s3_chain chain;            /* empty with !sign: what another choice is made from */
+	struct s3_source *source;         /* NULL with !sign */
+	char *ca_bundle;                  /* NULL: libcurl's default */
+	struct s3_object_settings object; /* its strings are owned */
+	unsigned io_threads;              /* at least 1 */
 	unsigned connections_max;
 	int64_t connect_timeout_ms;
 	int64_t stall_timeout_ms;

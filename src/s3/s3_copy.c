@@ -25,19 +25,16 @@ struct s3_op *s3_copy(struct s3_client *c, const struct s3_copy_params *params, 
 	s3_copy_fn *done, void *ctx)
 {
 	struct s3_op *op = s3_op_new(c, &copy_type, params->key, flags, ctx);
-	const struct s3_meta *replace = params->replace;
+	struct s3_meta meta = {0};
 
 	op->done.copy = done;
 	s3_op_copy_source(op, params->source_bucket, params->source_key, params->source_etag);
-	if (replace) {
-		struct s3_meta meta = *replace;
-
-		if (params->storage_class)
-			meta.storage_class = params->storage_class;
+	if (params->replace) {
+		meta = *params->replace;
 		s3_op_header_str(op, "x-amz-metadata-directive", "REPLACE");
-		s3_op_meta(op, &meta);
-	} else {
-		s3_op_header_str(op, "x-amz-storage-class", params->storage_class);
 	}
+	if (params->storage_class)
+		meta.storage_class = params->storage_class;
+	s3_op_meta(op, &meta);
 	return s3_op_start(op);
 }

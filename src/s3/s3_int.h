@@ -178,7 +178,7 @@ void s3_op_header(struct s3_op *op, const char *name, struct bytes value);
 void s3_op_header_str(struct s3_op *op, const char *name, const char *value);
 /* Adds an ETag as a header's value, quoted; not when it is empty. */
 void s3_op_header_etag(struct s3_op *op, const char *name, struct bytes etag);
-/* Adds the headers of new objects. NULL is allowed. */
+/* Adds the headers of new objects, the client's settings over `meta`, which may be NULL. */
 void s3_op_meta(struct s3_op *op, const struct s3_meta *meta);
 /* Adds x-amz-copy-source and its condition. `bucket` NULL: the client's. */
 void s3_op_copy_source(struct s3_op *op, const char *bucket, struct bytes key, struct bytes etag);

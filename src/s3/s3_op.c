@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "s3/s3_made.h"
 #include "s3/s3_uri.h"
 #include "util/mem.h"
 
@@ -97,26 +98,28 @@ void s3_op_header_etag(struct s3_op *op, const char *name, struct bytes etag)
 
 void s3_op_meta(struct s3_op *op, const struct s3_meta *meta)
 {
+	struct s3_meta made = {0};
 	size_t i;
 
-	if (!meta)
-		return;
-	s3_op_header_str(op, "content-type", meta->content_type);
-	s3_op_header_str(op, "x-amz-storage-class", meta->storage_class);
-	s3_op_header_str(op, "cache-control", meta->cache_control);
-	s3_op_header_str(op, "content-disposition", meta->content_disposition);
-	s3_op_header_str(op, "content-encoding", meta->content_encoding);
-	s3_op_header_str(op, "content-language", meta->content_language);
-	s3_op_header_str(op, "expires", meta->expires);
-	s3_op_header_str(op, "x-amz-website-redirect-location", meta->redirect);
-	s3_op_header_str(op, "x-amz-server-side-encryption", meta->encryption);
-	s3_op_header_str(op, "x-amz-server-side-encryption-aws-kms-key-id", meta->kms_key_id);
-	s3_op_header_str(op, "x-amz-server-side-encryption-bucket-key-enabled", meta->bucket_key);
-	s3_op_header_str(op, "x-amz-tagging", meta->tagging);
-	for (i = 0; i < meta->user_count; i++) {
-		char *name = mem_printf("x-amz-meta-%s", meta->user[i].name);
+	if (meta)
+		made = *meta;
+	s3_object_settings_apply(&op->client->settings.object, &made);
+	s3_op_header_str(op, "content-type", made.content_type);
+	s3_op_header_str(op, "x-amz-storage-class", made.storage_class);
+	s3_op_header_str(op, "cache-control", made.cache_control);
+	s3_op_header_str(op, "content-disposition", made.content_disposition);
+	s3_op_header_str(op, "content-encoding", made.content_encoding);
+	s3_op_header_str(op, "content-language", made.content_language);
+	s3_op_header_str(op, "expires", made.expires);
+	s3_op_header_str(op, "x-amz-website-redirect-location", made.redirect);
+	s3_op_header_str(op, "x-amz-server-side-encryption", made.encryption);
+	s3_op_header_str(op, "x-amz-server-side-encryption-aws-kms-key-id", made.kms_key_id);
+	s3_op_header_str(op, "x-amz-server-side-encryption-bucket-key-enabled", made.bucket_key);
+	s3_op_header_str(op, "x-amz-tagging", made.tagging);
+	for (i = 0; i < made.user_count; i++) {
+		char *name = mem_printf("x-amz-meta-%s", made.user[i].name);
 
-		s3_op_header_str(op, name, meta->user[i].value);
+		s3_op_header_str(op, name, made.user[i].value);
 		free(name);
 	}
 }

@@ -31,6 +31,12 @@ const char *s3_client_endpoint(const struct s3_client *client)
 	return "https://s3.test";
 }
 
+const char *s3_client_storage_class(const struct s3_client *client)
+{
+	(void)client;
+	return NULL;
+}
+
 size_t s3_delete_weight(struct bytes key)
 {
 	return key.len + 30;

@@ -1,0 +1,25 @@
+/* What new objects have: see s3_made.h. */
+#include "s3/s3_made.h"
+
+#include <stdlib.h>
+
+#include "util/mem.h"
+
+struct s3_object_settings s3_object_settings_dup(const struct s3_object_settings *from)
+{
+	return (struct s3_object_settings){
+		.storage_class = mem_strdup(from->storage_class),
+	};
+}
+
+void s3_object_settings_clear(struct s3_object_settings *s)
+{
+	free((char *)s->storage_class);
+	*s = (struct s3_object_settings){0};
+}
+
+void s3_object_settings_apply(const struct s3_object_settings *s, struct s3_meta *made)
+{
+	if (s->storage_class)
+		made->storage_class = s->storage_class;
+}
