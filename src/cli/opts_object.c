@@ -12,10 +12,32 @@ static bool set_storage_class(struct opts *o, const char *v)
 	return opts_keep(&o->s3.object.storage_class, v);
 }
 
+static bool set_sse(struct opts *o, const char *v)
+{
+	return opts_keep(&o->s3.object.encryption, v);
+}
+
+static bool set_kms_key_id(struct opts *o, const char *v)
+{
+	return opts_keep(&o->s3.object.kms_key_id, v);
+}
+
+static bool set_bucket_key(struct opts *o, const char *v)
+{
+	(void)v;
+	o->s3.object.bucket_key = true;
+	return true;
+}
+
 const struct option_rule opts_object_rules[] = {
 	{"storage_class=", set_storage_class,
 		"of what is written or copied, for example STANDARD_IA;\n"
 		"                         else copies keep their source's"},
+	{"sse=", set_sse,
+		"encrypt what is written or copied: AES256, aws:kms or\n"
+		"                         aws:kms:dsse; else as the bucket says"},
+	{"sse_kms_key_id=", set_kms_key_id, "with the key of this id or ARN in AWS KMS"},
+	{"sse_bucket_key", set_bucket_key, "with sse=aws:kms: fewer calls of KMS, by a bucket key"},
 	{NULL, NULL, NULL},
 };
 
@@ -35,7 +57,51 @@ static bool check_storage_class(const struct opts *o, char *why, size_t why_size
 	return false;
 }
 
+static bool check_sse(const struct opts *o, char *why, size_t why_size)
+{
+	static const char *const known[] = {"AES256", "aws:kms", "aws:kms:dsse"};
+	const char *v = o->s3.object.encryption;
+	size_t i;
+
+	for (i = 0; v && i < sizeof(known) / sizeof(known[0]); i++)
+		if (!strcmp(v, known[i]))
+			return true;
+	if (v)
+		snprintf(why, why_size, "sse takes AES256, aws:kms or aws:kms:dsse, not '%.100s'",
+			v);
+	return !v;
+}
+
+/* It goes into a header as it is. */
+static bool is_word(const char *v)
+{
+	size_t i;
+
+	for (i = 0; v[i]; i++)
+		if (v[i] <= ' ' || v[i] > '~')
+			return false;
+	return i > 0 && i <= 2048;
+}
+
+static bool check_kms(const struct opts *o, char *why, size_t why_size)
+{
+	const struct s3_object_settings *s = &o->s3.object;
+	const char *sse = s->encryption ? s->encryption : "";
+	const char *bad = NULL;
+
+	if (s->kms_key_id && strncmp(sse, "aws:kms", 7) != 0)
+		bad = "sse_kms_key_id needs sse=aws:kms or sse=aws:kms:dsse: add it to the options";
+	else if (s->kms_key_id && !is_word(s->kms_key_id))
+		bad = "sse_kms_key_id takes the id, the alias or the ARN of a key of AWS KMS";
+	else if (s->bucket_key && strcmp(sse, "aws:kms") != 0)
+		bad = "sse_bucket_key works with sse=aws:kms only: add that, or leave it out";
+	if (bad)
+		snprintf(why, why_size, "%s", bad);
+	return !bad;
+}
+
 bool opts_object_check(struct opts *o, char *why, size_t why_size)
 {
-	return check_storage_class(o, why, why_size);
+	return check_storage_class(o, why, why_size) && check_sse(o, why, why_size) &&
+	       check_kms(o, why, why_size);
 }

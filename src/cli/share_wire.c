@@ -35,6 +35,8 @@ static const size_t strings[] = {
 	offsetof(struct opts, s3.ca_bundle),
 	offsetof(struct opts, s3.profile),
 	offsetof(struct opts, s3.object.storage_class),
+	offsetof(struct opts, s3.object.encryption),
+	offsetof(struct opts, s3.object.kms_key_id),
 	offsetof(struct opts, ns.spool_dir),
 };
 #define STRING_COUNT (sizeof(strings) / sizeof(strings[0]))

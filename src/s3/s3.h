@@ -88,6 +88,10 @@ extern const struct s3_retry_policy s3_retry_default;
  */
 struct s3_object_settings {
 	const char *storage_class;
+	/* x-amz-server-side-encryption: "AES256", ...; with it nothing is kept of the next two. */
+	const char *encryption;
+	const char *kms_key_id; /* with "aws:kms" and "aws:kms:dsse"; NULL: Amazon's own key */
+	bool bucket_key;        /* with "aws:kms" */
 };
 
 /* What a client is made of. All strings are copied. NULL or 0 means "find it out" or the default.

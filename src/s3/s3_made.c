@@ -9,12 +9,17 @@ struct s3_object_settings s3_object_settings_dup(const struct s3_object_settings
 {
 	return (struct s3_object_settings){
 		.storage_class = mem_strdup(from->storage_class),
+		.encryption = mem_strdup(from->encryption),
+		.kms_key_id = mem_strdup(from->kms_key_id),
+		.bucket_key = from->bucket_key,
 	};
 }
 
 void s3_object_settings_clear(struct s3_object_settings *s)
 {
 	free((char *)s->storage_class);
+	free((char *)s->encryption);
+	free((char *)s->kms_key_id);
 	*s = (struct s3_object_settings){0};
 }
 
@@ -22,4 +27,9 @@ void s3_object_settings_apply(const struct s3_object_settings *s, struct s3_meta
 {
 	if (s->storage_class)
 		made->storage_class = s->storage_class;
+	if (s->encryption) {
+		made->encryption = s->encryption;
+		made->kms_key_id = s->kms_key_id;
+		made->bucket_key = s->bucket_key ? "true" : NULL;
+	}
 }

@@ -111,4 +111,86 @@ test_storage_class_refused() {
 	grep -q InvalidStorageClass "$WORK/daemon0.log" || fail "the log does not say why"
 }
 
+KMS="ServerSideEncryption aws:kms"
+
+test_sse_kms() {
+	local key
+	need s3d
+	start_server
+	put_all @ServerSideEncryption=aws:kms:dsse @SSEKMSKeyId=theirs
+	mount_fs "$BUCKET" "$LARGE,sse=aws:kms,sse_kms_key_id=alias/mine,sse_bucket_key"
+	make_all "$MNT"
+	for key in "${MADE[@]}"; do
+		has "$key" "$KMS" "SSEKMSKeyId alias/mine" "BucketKeyEnabled True"
+	done
+	has src/f1 "ServerSideEncryption aws:kms:dsse" "SSEKMSKeyId theirs"
+	remount "$BUCKET" "$LARGE,sse=aws:kms:dsse"
+	echo new >"$MNT/put"
+	assert_exit 0 cp -p "$MNT/upload" "$MNT/link2"
+	for key in put link2; do
+		has "$key" "ServerSideEncryption aws:kms:dsse"
+		hasnt "$key" "SSEKMSKeyId\\|BucketKey"
+	done
+}
+
+# Of a key that the object had nothing is left.
+test_sse_aes() {
+	local key
+	need s3d
+	start_server
+	put_all @ServerSideEncryption=aws:kms @SSEKMSKeyId=theirs @BucketKeyEnabled=true
+	mount_fs "$BUCKET" "$LARGE,sse=AES256"
+	make_all "$MNT"
+	for key in "${MADE[@]}"; do
+		has "$key" "ServerSideEncryption AES256"
+		hasnt "$key" "SSEKMSKeyId\\|BucketKey"
+	done
+}
+
+# Without options new objects are the bucket's matter, and changed ones stay what they were.
+test_sse_is_kept() {
+	local key
+	need s3d
+	start_server
+	put_all @ServerSideEncryption=aws:kms @SSEKMSKeyId=theirs @BucketKeyEnabled=true
+	mount_fs "$BUCKET" "$LARGE"
+	make_all "$MNT"
+	for key in chmod big-chmod append; do
+		has "$key" "$KMS" "SSEKMSKeyId theirs" "BucketKeyEnabled True"
+	done
+	for key in put upload copied/f1 big-copy moved dir-moved/f made/ link; do
+		hasnt "$key" "Encryption\\|SSEKMSKeyId\\|BucketKey"
+	done
+}
+
+test_sse_between_mounts() {
+	need s3d
+	start_server
+	make_bucket two
+	put_all
+	mount_shared "$BUCKET" a "$LARGE,sse=AES256"
+	mount_shared two b "$LARGE,sse=aws:kms,sse_kms_key_id=mine"
+	mount_shared two:/c c "$LARGE"
+	mkdir "$WORK/a/d"
+	echo x >"$WORK/a/d/f"
+	assert_exit 0 cp -r "$WORK/a/d" "$WORK/a/big" "$WORK/b/"
+	assert_exit 0 cp -r "$WORK/b/d" "$WORK/c/d"
+	assert_eq 0 "$(stat_get UploadPart)" UploadPart
+	BUCKET=two has d/f "$KMS" "SSEKMSKeyId mine"
+	BUCKET=two has big "$KMS" "SSEKMSKeyId mine"
+	BUCKET=two hasnt c/d/f Encryption
+	assert_exit 0 mv "$WORK/b/d/f" "$WORK/a/moved"
+	has moved "ServerSideEncryption AES256"
+}
+
+test_sse_refused() {
+	refused "sse takes AES256, aws:kms or aws:kms:dsse, not 'aes256'" sse=aes256
+	refused 'sse_kms_key_id needs sse=aws:kms or sse=aws:kms:dsse' sse_kms_key_id=k
+	refused 'sse_kms_key_id needs sse=aws:kms' sse=AES256,sse_kms_key_id=k
+	refused 'sse_kms_key_id takes the id' "sse=aws:kms,sse_kms_key_id=a b"
+	refused 'sse_bucket_key works with sse=aws:kms only' sse_bucket_key
+	refused 'sse_bucket_key works with sse=aws:kms only' sse=aws:kms:dsse,sse_bucket_key
+	refused "option 'sse_bucket_key=no'" sse_bucket_key=no
+}
+
 run_tests "$@"

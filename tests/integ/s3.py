@@ -13,9 +13,9 @@ Environment: S3_ENDPOINT, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY.
 `ls` prints KEY <tab> SIZE <tab> ETAG, sorted by key, the key without PREFIX and percent-encoded;
 --meta adds what HeadObject says (content type and user metadata) as JSON; --files leaves directory
 markers (keys that end in a slash) out. `put` takes user metadata, type=CONTENT-TYPE, and any other
-parameter of PutObject as @Name=value; `show` prints what HeadObject and GetObjectTagging say, one
-"name value" a line, sorted; `tag` sets all tags. `puts` reads lines "ENCODED-KEY SIZE" from
-standard input.
+parameter of PutObject as @Name=value (true: the flag); `show` prints what HeadObject and
+GetObjectTagging say, one "name value" a line, sorted; `tag` sets all tags. `puts` reads lines
+"ENCODED-KEY SIZE" from standard input.
 `deny` sets a bucket policy that refuses ACTION (s3:PutObject, ...) on the keys. `uploads` prints
 multipart uploads that were neither completed nor aborted. `stat` asks the control URL of s3d.
 
@@ -112,7 +112,7 @@ def put(bucket, key, *args):
             with open(arg, "rb") as f:
                 body = f.read()
         elif name.startswith("@"):
-            more[name[1:]] = value
+            more[name[1:]] = True if value == "true" else value
         elif name == "type":
             more["ContentType"] = value
         else:

@@ -50,6 +50,13 @@ bool meta_stays_behind(const char *name)
 	return false;
 }
 
+/* A flag, which some clients write in capitals. */
+static bool is_true(const char *name, const char *value)
+{
+	return value && !strcasecmp(value, "true") &&
+	       !strcasecmp(name, "x-amz-server-side-encryption-bucket-key-enabled");
+}
+
 static enum MHD_Result collect(
 	void *cls, enum MHD_ValueKind kind, const char *name, const char *value)
 {
@@ -69,17 +76,36 @@ static enum MHD_Result collect(
 		*p = (char)tolower((unsigned char)*p);
 	if (user)
 		l->bytes += strlen(name) - 11 + strlen(value ? value : "");
-	list_add(l, lower, mem_strdup(value ? value : ""));
+	list_add(l, lower, mem_strdup(is_true(name, value) ? "true" : value ? value : ""));
 	return MHD_YES;
 }
 
-static bool encryption_is_known(struct req *r)
+/* The other two headers are about keys of KMS. */
+static bool kms_is_meant(struct req *r, const char *how)
+{
+	const char *bucket_key = req_header(r, "x-amz-server-side-encryption-bucket-key-enabled");
+
+	if (req_header(r, "x-amz-server-side-encryption-aws-kms-key-id") &&
+		(!how || !strcmp(how, "AES256"))) {
+		req_error(r, "InvalidArgument",
+			"Server Side Encryption with AWS KMS managed key requires HTTP header "
+			"x-amz-server-side-encryption : aws:kms");
+		return false;
+	}
+	if (bucket_key && !strcasecmp(bucket_key, "true") && (!how || strcmp(how, "aws:kms"))) {
+		req_error(r, "InvalidArgument", "A bucket key needs aws:kms");
+		return false;
+	}
+	return true;
+}
+
+bool encryption_of_request_ok(struct req *r)
 {
 	const char *how = req_header(r, "x-amz-server-side-encryption");
 
 	if (!how || !strcmp(how, "AES256") || !strcmp(how, "aws:kms") ||
 		!strcmp(how, "aws:kms:dsse"))
-		return true;
+		return kms_is_meant(r, how);
 	req_error(r, "InvalidEncryptionAlgorithmError", NULL);
 	return false;
 }
@@ -110,7 +136,7 @@ bool meta_of_request(struct req *r, struct kvs **ret_meta)
 	struct list l = {0};
 
 	*ret_meta = NULL;
-	if (!encryption_is_known(r))
+	if (!encryption_of_request_ok(r))
 		return false;
 	MHD_get_connection_values(r->conn, MHD_HEADER_KIND, collect, &l);
 	*ret_meta = list_take(&l);

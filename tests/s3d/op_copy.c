@@ -142,7 +142,7 @@ static void copy_to(struct req *r, struct bucket *b, const struct object *source
 	struct kvs *meta = NULL, *tags = NULL;
 	struct object *o;
 
-	if (replace_meta ? !meta_of_request(r, &meta) : false)
+	if (replace_meta ? !meta_of_request(r, &meta) : !encryption_of_request_ok(r))
 		return;
 	if (!replace_meta)
 		meta = meta_of_copy(r, source->meta);

@@ -98,8 +98,17 @@ def encryption_of_copies():
         c.complete_multipart_upload(
             MultipartUpload={"Parts": [{"PartNumber": 1, "ETag": etag}]}, **args)
         equal(c.head_object(Bucket="b", Key="m")["SSEKMSKeyId"], "key-1")
-        fails("InvalidEncryptionAlgorithmError", 400, c.put_object, Bucket="b", Key="a",
-              ServerSideEncryption="rot13")
+        for fn, more in (c.put_object, {}), (c.copy_object, {"CopySource": "b/m"}), \
+                (c.create_multipart_upload, {}):
+            args = {"Bucket": "b", "Key": "a", **more}
+            fails("InvalidEncryptionAlgorithmError", 400, fn, ServerSideEncryption="rot13", **args)
+            fails("InvalidArgument", 400, fn, SSEKMSKeyId="k", **args)
+            fails("InvalidArgument", 400, fn, ServerSideEncryption="AES256", SSEKMSKeyId="k",
+                  **args)
+            fails("InvalidArgument", 400, fn, ServerSideEncryption="aws:kms:dsse",
+                  BucketKeyEnabled=True, **args)
+            fn(ServerSideEncryption="aws:kms", BucketKeyEnabled=True, SSEKMSKeyId="k", **args)
+        equal(c.head_object(Bucket="b", Key="a")["BucketKeyEnabled"], True)
 
 
 @test
