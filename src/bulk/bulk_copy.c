@@ -49,7 +49,7 @@ void copy_send(struct bulk_op *op, const struct s3_meta *replace)
 {
 	struct s3_copy_params params = {
 		.key = op->key,
-		.source_bucket = s3_client_bucket(op->source->client),
+		.source = op->source->client,
 		.source_key = op->source_key,
 		.source_etag = op->source_etag,
 		.replace = replace,

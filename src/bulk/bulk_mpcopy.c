@@ -118,7 +118,7 @@ static void send_part(struct bulk_op *op, unsigned index)
 		.key = op->key,
 		.upload_id = BYTES_STR(m->upload_id),
 		.number = index + 1,
-		.source_bucket = s3_client_bucket(op->source->client),
+		.source = op->source->client,
 		.source_key = op->source_key,
 		.source_etag = op->source_etag,
 		.offset = offset,

@@ -510,6 +510,7 @@ void opts_free(struct opts *o)
 	free(o->prefix);
 	free(o->source);
 	free(o->mountpoint);
+	free(o->customer_key_file);
 	free(o->fuse_options);
 	o->s3.bucket = NULL; /* the same string as `bucket` was */
 	s3_config_clear(&o->s3);

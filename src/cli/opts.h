@@ -12,10 +12,11 @@
 /* A string that is added here must also be added to share_wire.c. */
 struct opts {
 	bool help, version, foreground, debug;
-	char *bucket, *prefix; /* prefix: "" or ending with '/' */
-	char *source;          /* as given */
-	char *mountpoint;      /* as given */
-	char *fuse_options;    /* for the kernel and libfuse, separated by commas */
+	char *bucket, *prefix;   /* prefix: "" or ending with '/' */
+	char *source;            /* as given */
+	char *mountpoint;        /* as given */
+	char *customer_key_file; /* until it is read, in opts_parse */
+	char *fuse_options;      /* for the kernel and libfuse, separated by commas */
 	bool allow_other;
 	bool file_mode_set, dir_mode_set; /* whatever umask says */
 	bool own_daemon;                  /* -o private */

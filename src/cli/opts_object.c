@@ -3,6 +3,7 @@
  * come, and looked at when all are there.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/opts_int.h"
@@ -29,6 +30,11 @@ static bool set_bucket_key(struct opts *o, const char *v)
 	return true;
 }
 
+static bool set_customer_key_file(struct opts *o, const char *v)
+{
+	return opts_keep((const char **)&o->customer_key_file, v);
+}
+
 const struct option_rule opts_object_rules[] = {
 	{"storage_class=", set_storage_class,
 		"of what is written or copied, for example STANDARD_IA;\n"
@@ -38,6 +44,9 @@ const struct option_rule opts_object_rules[] = {
 		"                         aws:kms:dsse; else as the bucket says"},
 	{"sse_kms_key_id=", set_kms_key_id, "with the key of this id or ARN in AWS KMS"},
 	{"sse_bucket_key", set_bucket_key, "with sse=aws:kms: fewer calls of KMS, by a bucket key"},
+	{"sse_customer_key_file=", set_customer_key_file,
+		"a key that S3 does not keep (SSE-C) encrypts everything:\n"
+		"                         32 bytes, or base64 of them"},
 	{NULL, NULL, NULL},
 };
 
@@ -100,8 +109,24 @@ static bool check_kms(const struct opts *o, char *why, size_t why_size)
 	return !bad;
 }
 
+/* The key itself goes on from here, the file is not looked at again. */
+static bool take_customer_key(struct opts *o, char *why, size_t why_size)
+{
+	if (!o->customer_key_file)
+		return true;
+	if (o->s3.object.encryption) {
+		snprintf(why, why_size,
+			"sse and sse_customer_key_file exclude each other: leave one of them out");
+		return false;
+	}
+	o->s3.object.customer_key = s3_customer_key_read(o->customer_key_file, why, why_size);
+	free(o->customer_key_file);
+	o->customer_key_file = NULL;
+	return o->s3.object.customer_key != NULL;
+}
+
 bool opts_object_check(struct opts *o, char *why, size_t why_size)
 {
 	return check_storage_class(o, why, why_size) && check_sse(o, why, why_size) &&
-	       check_kms(o, why, why_size);
+	       check_kms(o, why, why_size) && take_customer_key(o, why, why_size);
 }

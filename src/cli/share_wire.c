@@ -29,6 +29,7 @@ static const size_t strings[] = {
 	offsetof(struct opts, prefix),
 	offsetof(struct opts, source),
 	offsetof(struct opts, mountpoint),
+	offsetof(struct opts, customer_key_file),
 	offsetof(struct opts, fuse_options),
 	offsetof(struct opts, s3.endpoint_url),
 	offsetof(struct opts, s3.region),
@@ -37,6 +38,7 @@ static const size_t strings[] = {
 	offsetof(struct opts, s3.object.storage_class),
 	offsetof(struct opts, s3.object.encryption),
 	offsetof(struct opts, s3.object.kms_key_id),
+	offsetof(struct opts, s3.object.customer_key),
 	offsetof(struct opts, ns.spool_dir),
 };
 #define STRING_COUNT (sizeof(strings) / sizeof(strings[0]))

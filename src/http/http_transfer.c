@@ -201,6 +201,9 @@ void http_transfer_free(struct http_transfer *x)
 {
 	curl_easy_cleanup(x->easy);
 	buf_free(&x->draft.url);
+	/* Session tokens and keys of SSE-C were among them. */
+	if (x->draft.headers.ptr)
+		explicit_bzero(x->draft.headers.ptr, x->draft.headers.cap);
 	buf_free(&x->draft.headers);
 	free(x->nodes);
 	free(x);

@@ -371,7 +371,7 @@ static void send_copy(struct upload *u, struct upload_part *p)
 		.key = BYTES(u->key, u->key_len),
 		.upload_id = BYTES_STR(u->id),
 		.number = p->number,
-		.source_bucket = s3_client_bucket(s->node->volume->client),
+		.source = s->node->volume->client,
 		.offset = e->at + (p->offset - e->offset),
 		.len = p->len,
 	};

@@ -10,6 +10,7 @@ src_s3_libs3_a_SOURCES = \
 	src/s3/s3_conf.c src/s3/s3_conf.h \
 	src/s3/s3_copy.c \
 	src/s3/s3_creds.c src/s3/s3_creds.h \
+	src/s3/s3_customer.c src/s3/s3_customer.h \
 	src/s3/s3_delete.c \
 	src/s3/s3_env.c src/s3/s3_env.h \
 	src/s3/s3_errcode.c src/s3/s3_errcode.h \

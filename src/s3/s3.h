@@ -92,7 +92,15 @@ struct s3_object_settings {
 	const char *encryption;
 	const char *kms_key_id; /* with "aws:kms" and "aws:kms:dsse"; NULL: Amazon's own key */
 	bool bucket_key;        /* with "aws:kms" */
+	/* SSE-C: 32 bytes in base64 that S3 encrypts with and forgets; in place of `encryption`.
+	 * Goes with every request that makes, reads or copies an object. Secret. */
+	const char *customer_key;
 };
+/*
+ * The customer_key that a file has, as 32 bytes or as base64 of them, which nobody but its owner
+ * may read or write. Owned by the caller, as a secret. NULL with one sentence in `why`. Blocks.
+ */
+char *s3_customer_key_read(const char *path, char *why, size_t why_size);
 
 /* What a client is made of. All strings are copied. NULL or 0 means "find it out" or the default.
  */
@@ -291,8 +299,8 @@ struct s3_op *s3_put(struct s3_client *c, struct bytes key, const struct s3_meta
 
 /* -- CopyObject -- The server copies; the result is the new ETag. */
 struct s3_copy_params {
-	struct bytes key;          /* of the copy */
-	const char *source_bucket; /* NULL: this client's */
+	struct bytes key;               /* of the copy */
+	const struct s3_client *source; /* whose object it is; NULL: this client */
 	struct bytes source_key;
 	struct bytes source_etag; /* x-amz-copy-source-if-match; empty: any */
 	const struct s3_meta
@@ -352,8 +360,8 @@ struct s3_op *s3_mpu_part(struct s3_client *c, struct bytes key, struct bytes up
 	unsigned number, const struct s3_body *body, unsigned flags, s3_put_fn *done, void *ctx);
 struct s3_part_copy_params {
 	struct bytes key, upload_id;
-	unsigned number; /* from 1 */
-	const char *source_bucket;
+	unsigned number;                /* from 1 */
+	const struct s3_client *source; /* as in s3_copy_params */
 	struct bytes source_key, source_etag;
 	uint64_t offset, len; /* of the range; whole object: len 0 */
 };

@@ -176,6 +176,32 @@ static bool is_aws_host(struct bytes host)
 	return false;
 }
 
+bool s3_host_is_loopback(const char *host)
+{
+	struct in_addr four;
+	struct in6_addr six;
+
+	if (!strcasecmp(host, "localhost"))
+		return true;
+	if (inet_pton(AF_INET, host, &four) == 1)
+		return ntohl(four.s_addr) >> 24 == 127;
+	return inet_pton(AF_INET6, host, &six) == 1 && IN6_IS_ADDR_LOOPBACK(&six);
+}
+
+/* The same for the host of a URL. */
+static bool is_loopback_part(char *host)
+{
+	size_t n = strlen(host);
+	bool is;
+
+	if (host[0] != '[')
+		return s3_host_is_loopback(host);
+	host[n - 1] = '\0';
+	is = s3_host_is_loopback(host + 1);
+	host[n - 1] = ']';
+	return is;
+}
+
 static char *default_endpoint(const char *region)
 {
 	size_t i = 0;
@@ -198,6 +224,8 @@ static void fill(struct s3_addr *addr, const struct parts *parts, const char *bu
 			host[i] = (char)(host[i] - 'A' + 'a');
 	if (parts->port && parts->port != default_port)
 		snprintf(port, sizeof(port), ":%u", parts->port);
+	/* What a name below localhost is, is the resolver's matter. */
+	addr->loopback = !addr->virtual_host && is_loopback_part(host);
 	addr->endpoint = mem_printf("%s://%s%s", scheme, host, port);
 	if (!bucket) {
 		addr->host = mem_printf("%s%s", host, port);

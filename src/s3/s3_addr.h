@@ -19,6 +19,7 @@ struct s3_addr {
 	char *host;     /* Host header: "[bucket.]host[:port]", no port where it is the default */
 	char *path_prefix; /* already encoded: "" (virtual host) or "/bucket" */
 	bool https;
+	bool loopback; /* requests stay on this machine: its host is localhost or such an address */
 	bool virtual_host;
 	bool aws; /* amazonaws.com[.cn]: AWS itself, not a compatible server */
 };
@@ -39,6 +40,9 @@ void s3_addr_free(struct s3_addr *addr);
  * is the bucket: "/" or "/bucket". It may hold "//", "." and "..": CURLOPT_PATH_AS_IS is needed.
  */
 void s3_addr_path(const struct s3_addr *addr, struct bytes key, struct buf *out);
+
+/* True for "localhost" and the addresses of loopback interfaces, IPv6 without brackets. */
+bool s3_host_is_loopback(const char *host);
 
 /* True when a bucket of this name can be asked for: 1 to 255 of A-Z a-z 0-9 - . _, not "." and
  * "..". Wider than AWS (3 to 63, lower case), as compatible servers and old buckets are. */

@@ -49,6 +49,9 @@ static bool sign(struct s3_op *op, const struct s3_sign_input *in, struct http_d
 	return true;
 }
 
+/* Host, Content-MD5, and the keys of SSE-C. */
+#define OWN_HEADERS (2 + 2 * S3_CUSTOMER_HEADERS)
+
 /* All headers but those that signing makes. */
 static size_t gather_headers(struct s3_op *op, struct s3_pair *pairs)
 {
@@ -59,6 +62,8 @@ static size_t gather_headers(struct s3_op *op, struct s3_pair *pairs)
 		pairs[n++] = (struct s3_pair){BYTES_LIT("content-md5"), BYTES_STR(op->md5)};
 	for (i = 0; i < op->header_count; i++)
 		pairs[n++] = op->headers[i];
+	n += s3_customer_headers(op->customer, false, pairs + n);
+	n += s3_customer_headers(op->source_customer, true, pairs + n);
 	return n;
 }
 
@@ -70,7 +75,7 @@ static bool prepare(struct http_request *r, struct http_draft *draft)
 	struct s3_sign_input in = {.method = op->type->method, .headers = pairs};
 	size_t path, query, i;
 
-	if (op->header_count + 2 > S3_SIGN_HEADERS_MAX)
+	if (op->header_count + OWN_HEADERS > S3_SIGN_HEADERS_MAX)
 		return false;
 	if (op->want_md5 && !op->md5[0] && !s3_md5_base64(r->runs, r->run_count, op->md5))
 		return false;
@@ -130,6 +135,8 @@ static void op_free(struct s3_op *op)
 		s3_client_give_reply(op->client, op->reply);
 	http_request_free(&op->http);
 	s3_creds_unref(op->creds);
+	s3_customer_key_unref(op->customer);
+	s3_customer_key_unref(op->source_customer);
 	while ((chunk = op->chunks)) {
 		op->chunks = chunk->next;
 		free(chunk);
@@ -282,6 +289,12 @@ static void set_fault(struct s3_op *op, const struct s3_xml_fault *fault)
 	/* The answer to HEAD has no body to say why. */
 	if (!op->err.code[0])
 		snprintf(op->err.code, sizeof(op->err.code), "HTTP%d", op->http.result.status);
+	if (!op->err.message[0] && op->type->customer && op->http.result.status == 400)
+		snprintf(op->err.message, sizeof(op->err.message),
+			op->customer ? "perhaps the object is not encrypted with a customer key, "
+				       "as -o sse_customer_key_file says"
+				     : "perhaps the object is encrypted with a customer key: "
+				       "-o sse_customer_key_file");
 	op->fault_region = s3_op_keep(op, fault->region);
 	op->fault_time_ms = fault->server_time_ms;
 }

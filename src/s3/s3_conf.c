@@ -90,6 +90,25 @@ static bool find_source(const struct input *in, struct s3_settings *s, char *why
 	return s->source != NULL;
 }
 
+/* Amazon refuses keys over plain http; other servers would let anybody on the way read them. */
+static bool load_customer_key(struct s3_settings *s, char *why, size_t why_size)
+{
+	if (!s->object.customer_key)
+		return true;
+	if (!s->addr.https && !s->addr.loopback) {
+		snprintf(why, why_size,
+			"a customer key is sent over https only, and the endpoint is %.200s: give "
+			"an "
+			"https URL",
+			s->addr.endpoint);
+		return false;
+	}
+	s->customer = s3_customer_key_new(s->object.customer_key);
+	if (!s->customer)
+		snprintf(why, why_size, "the customer key is none: 32 bytes are wanted");
+	return s->customer != NULL;
+}
+
 static bool resolve(const struct input *in, struct s3_settings *s, char *why, size_t why_size)
 {
 	const struct s3_config *config = in->config;
@@ -116,7 +135,8 @@ static bool resolve(const struct input *in, struct s3_settings *s, char *why, si
 	if (!s3_addr_make(&s->addr, endpoint_url, s->region, s->bucket, (int)config->addressing,
 		    why, why_size))
 		return false;
-	return !s->sign || find_source(in, s, why, why_size);
+	return load_customer_key(s, why, why_size) &&
+	       (!s->sign || find_source(in, s, why, why_size));
 }
 
 bool s3_settings_load(
@@ -145,6 +165,7 @@ void s3_settings_free(struct s3_settings *settings)
 	free(settings->region);
 	free(settings->ca_bundle);
 	s3_object_settings_clear(&settings->object);
+	s3_customer_key_unref(settings->customer);
 	memset(settings, 0, sizeof(*settings));
 }
 

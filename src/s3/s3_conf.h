@@ -14,6 +14,7 @@
 
 #include "s3/s3.h"
 #include "s3/s3_addr.h"
+#include "s3/s3_customer.h"
 #include "s3/s3_source.h"
 
 struct s3_settings {
@@ -26,6 +27,7 @@ struct s3_settings {
 	struct s3_source *source;         /* NULL with !sign */
 	char *ca_bundle;                  /* NULL: libcurl's default */
 	struct s3_object_settings object; /* its strings are owned */
+	struct s3_customer_key *customer; /* NULL: none */
 	unsigned io_threads;              /* at least 1 */
 	unsigned connections_max;
 	int64_t connect_timeout_ms;

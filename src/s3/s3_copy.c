@@ -18,6 +18,7 @@ static const struct s3_op_type copy_type = {
 	.method = "PUT",
 	.size = sizeof(struct s3_op),
 	.root = S3_ROOT_COPY_OBJECT,
+	.customer = true,
 	.complete = copy_complete,
 };
 
@@ -28,7 +29,7 @@ struct s3_op *s3_copy(struct s3_client *c, const struct s3_copy_params *params, 
 	struct s3_meta meta = {0};
 
 	op->done.copy = done;
-	s3_op_copy_source(op, params->source_bucket, params->source_key, params->source_etag);
+	s3_op_copy_source(op, params->source, params->source_key, params->source_etag);
 	if (params->replace) {
 		meta = *params->replace;
 		s3_op_header_str(op, "x-amz-metadata-directive", "REPLACE");

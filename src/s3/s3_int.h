@@ -88,6 +88,7 @@ struct s3_op_type {
 	/* The XML reply of a success; with S3_ROOT_NONE it has none. Not used with `data`. */
 	enum s3_xml_root root;
 	enum s3_payload payload;
+	bool customer; /* the client's key of SSE-C goes along */
 	/* I/O thread: before each attempt; as struct http_request's. NULL: the reply parser's. */
 	void (*reset)(struct s3_op *op);
 	enum http_take (*begin)(struct s3_op *op);
@@ -142,6 +143,8 @@ struct s3_op {
 	size_t query_count;
 	struct s3_pair *headers; /* lower case names */
 	size_t header_count, header_cap;
+	/* Sent in headers, too; counted, so that they are nowhere else. NULL: none. */
+	struct s3_customer_key *customer, *source_customer;
 	char payload_hash[S3_SHA256_HEX_SIZE]; /* once it was computed */
 	bool want_md5;
 	char md5[S3_MD5_BASE64_SIZE]; /* once it was computed */
@@ -180,8 +183,10 @@ void s3_op_header_str(struct s3_op *op, const char *name, const char *value);
 void s3_op_header_etag(struct s3_op *op, const char *name, struct bytes etag);
 /* Adds the headers of new objects, the client's settings over `meta`, which may be NULL. */
 void s3_op_meta(struct s3_op *op, const struct s3_meta *meta);
-/* Adds x-amz-copy-source and its condition. `bucket` NULL: the client's. */
-void s3_op_copy_source(struct s3_op *op, const char *bucket, struct bytes key, struct bytes etag);
+/* Adds x-amz-copy-source, its condition, and what else says which object of `source` it is and how
+ * to read it. `source` NULL: the operation's own client. */
+void s3_op_copy_source(
+	struct s3_op *op, const struct s3_client *source, struct bytes key, struct bytes etag);
 /* The body; the runs are borrowed, the array of runs is copied. */
 void s3_op_body(struct s3_op *op, const struct s3_body *body);
 struct s3_op *s3_op_start(struct s3_op *op);

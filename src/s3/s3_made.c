@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "s3/s3_creds.h"
 #include "util/mem.h"
 
 struct s3_object_settings s3_object_settings_dup(const struct s3_object_settings *from)
@@ -12,6 +13,7 @@ struct s3_object_settings s3_object_settings_dup(const struct s3_object_settings
 		.encryption = mem_strdup(from->encryption),
 		.kms_key_id = mem_strdup(from->kms_key_id),
 		.bucket_key = from->bucket_key,
+		.customer_key = mem_strdup(from->customer_key),
 	};
 }
 
@@ -20,6 +22,7 @@ void s3_object_settings_clear(struct s3_object_settings *s)
 	free((char *)s->storage_class);
 	free((char *)s->encryption);
 	free((char *)s->kms_key_id);
+	s3_secret_free((char *)s->customer_key);
 	*s = (struct s3_object_settings){0};
 }
 
@@ -27,7 +30,8 @@ void s3_object_settings_apply(const struct s3_object_settings *s, struct s3_meta
 {
 	if (s->storage_class)
 		made->storage_class = s->storage_class;
-	if (s->encryption) {
+	/* S3 takes one of the two. */
+	if (s->encryption || s->customer_key) {
 		made->encryption = s->encryption;
 		made->kms_key_id = s->kms_key_id;
 		made->bucket_key = s->bucket_key ? "true" : NULL;

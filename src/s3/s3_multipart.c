@@ -44,6 +44,7 @@ static const struct s3_op_type create_type = {
 	.size = sizeof(struct s3_op),
 	.root = S3_ROOT_INITIATE,
 	.check = create_check,
+	.customer = true,
 	.complete = create_complete,
 };
 
@@ -65,6 +66,7 @@ static const struct s3_op_type part_type = {
 	.method = "PUT",
 	.size = sizeof(struct s3_op),
 	.payload = S3_PAYLOAD_DATA,
+	.customer = true,
 	.complete = s3_op_complete_put,
 };
 
@@ -84,6 +86,7 @@ static const struct s3_op_type part_copy_type = {
 	.method = "PUT",
 	.size = sizeof(struct s3_op),
 	.root = S3_ROOT_COPY_PART,
+	.customer = true,
 	.complete = s3_op_complete_put,
 };
 
@@ -95,7 +98,7 @@ struct s3_op *s3_mpu_part_copy(struct s3_client *c, const struct s3_part_copy_pa
 
 	op->done.put = done;
 	query_part(op, params->number, params->upload_id);
-	s3_op_copy_source(op, params->source_bucket, params->source_key, params->source_etag);
+	s3_op_copy_source(op, params->source, params->source_key, params->source_etag);
 	if (params->len) {
 		snprintf(range, sizeof(range), "bytes=%" PRIu64 "-%" PRIu64, params->offset,
 			params->offset + params->len - 1);

@@ -102,6 +102,7 @@ static const struct s3_op_type head_type = {
 	.size = sizeof(struct s3_op),
 	.data = no_data,
 	.check = head_check,
+	.customer = true,
 	.complete = head_complete,
 };
 
@@ -260,6 +261,7 @@ static const struct s3_op_type get_type = {
 	.data = get_data,
 	.check = get_check,
 	.forgive = get_forgive,
+	.customer = true,
 	.complete = get_complete,
 };
 
@@ -297,6 +299,7 @@ static const struct s3_op_type put_type = {
 	.method = "PUT",
 	.size = sizeof(struct s3_op),
 	.payload = S3_PAYLOAD_DATA,
+	.customer = true,
 	.complete = s3_op_complete_put,
 };
 

@@ -29,6 +29,8 @@ struct s3_op *s3_op_new(struct s3_client *c, const struct s3_op_type *type, stru
 	op->http.method = type->method;
 	op->http.buffer_bytes = REPLY_BUFFER_BYTES;
 	op->key = BYTES(s3_op_keep(op, key), key.len);
+	if (type->customer)
+		op->customer = s3_customer_key_ref(c->settings.customer);
 	return op;
 }
 
@@ -124,18 +126,21 @@ void s3_op_meta(struct s3_op *op, const struct s3_meta *meta)
 	}
 }
 
-void s3_op_copy_source(struct s3_op *op, const char *bucket, struct bytes key, struct bytes etag)
+void s3_op_copy_source(
+	struct s3_op *op, const struct s3_client *source, struct bytes key, struct bytes etag)
 {
-	struct buf source = BUF_INIT(SOURCE_BYTES_MAX);
+	const struct s3_settings *from = source ? &source->settings : &op->client->settings;
+	struct buf path = BUF_INIT(SOURCE_BYTES_MAX);
 
-	s3_uri_path(&source, BYTES_STR(bucket ? bucket : op->client->settings.bucket));
-	buf_addc(&source, '/');
-	s3_uri_path(&source, key);
+	s3_uri_path(&path, BYTES_STR(from->bucket));
+	buf_addc(&path, '/');
+	s3_uri_path(&path, key);
 	/* A key that does not fit is no key of S3 (1,024 bytes); the empty source is refused there.
 	 */
-	s3_op_header(op, "x-amz-copy-source", source.failed ? BYTES_LIT("") : buf_bytes(&source));
-	buf_free(&source);
+	s3_op_header(op, "x-amz-copy-source", path.failed ? BYTES_LIT("") : buf_bytes(&path));
+	buf_free(&path);
 	s3_op_header_etag(op, "x-amz-copy-source-if-match", etag);
+	op->source_customer = s3_customer_key_ref(from->customer);
 }
 
 void s3_op_body(struct s3_op *op, const struct s3_body *body)

@@ -48,7 +48,7 @@ struct s3_sign_input {
 	const char *service; /* NULL: "s3" */
 	int64_t now_ms;      /* wall clock, corrected by the server's skew */
 };
-#define S3_SIGN_HEADERS_MAX 128
+#define S3_SIGN_HEADERS_MAX 144
 
 /* What must be sent: Authorization, x-amz-date, x-amz-content-sha256 (= payload_hash) and, with
  * temporary credentials, x-amz-security-token (= creds->session_token). */

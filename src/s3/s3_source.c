@@ -1,13 +1,13 @@
 /* The choice of a source of credentials: see s3_source.h. Core thread. */
 #include "s3/s3_source.h"
 
-#include <arpa/inet.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
+#include "s3/s3_addr.h"
 #include "s3/s3_env.h"
 #include "s3/s3_sign.h"
 #include "util/mem.h"
@@ -128,18 +128,6 @@ static struct s3_source *from_profile_keys(struct choice *c, const struct s3_pro
 
 /* ---- container and instance ------------------------------------------------------------------ */
 
-static bool is_loopback(const char *host)
-{
-	struct in_addr four;
-	struct in6_addr six;
-
-	if (!strcasecmp(host, "localhost"))
-		return true;
-	if (inet_pton(AF_INET, host, &four) == 1)
-		return ntohl(four.s_addr) >> 24 == 127;
-	return inet_pton(AF_INET6, host, &six) == 1 && IN6_IS_ADDR_LOOPBACK(&six);
-}
-
 bool s3_source_container_ok(const char *url)
 {
 	static const char *const hosts[] = {"169.254.170.2", "169.254.170.23", "fd00:ec2::23"};
@@ -166,7 +154,7 @@ bool s3_source_container_ok(const char *url)
 	for (i = 0; i < sizeof(hosts) / sizeof(hosts[0]); i++)
 		if (!strcasecmp(host, hosts[i]))
 			return true;
-	return is_loopback(host);
+	return s3_host_is_loopback(host);
 }
 
 static bool has_container(const struct choice *c)

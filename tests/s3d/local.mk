@@ -5,6 +5,7 @@ tests_s3d_s3d_SOURCES = \
 	tests/s3d/auth.c tests/s3d/auth.h \
 	tests/s3d/auth_body.c \
 	tests/s3d/control.c tests/s3d/control.h \
+	tests/s3d/customer.c tests/s3d/customer.h \
 	tests/s3d/data.c \
 	tests/s3d/faults.c tests/s3d/faults.h \
 	tests/s3d/hash.c tests/s3d/hash.h \

@@ -8,6 +8,7 @@
 #include <strings.h>
 #include <time.h>
 
+#include "customer.h"
 #include "uri.h"
 #include "util/mem.h"
 #include "xml.h"
@@ -42,7 +43,9 @@ bool meta_stays_behind(const char *name)
 {
 	static const char *const names[] = {"x-amz-website-redirect-location",
 		"x-amz-server-side-encryption", "x-amz-server-side-encryption-aws-kms-key-id",
-		"x-amz-server-side-encryption-bucket-key-enabled"};
+		"x-amz-server-side-encryption-bucket-key-enabled",
+		"x-amz-server-side-encryption-customer-algorithm",
+		"x-amz-server-side-encryption-customer-key-md5"};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (!strcasecmp(name, names[i]))
@@ -105,7 +108,7 @@ bool encryption_of_request_ok(struct req *r)
 
 	if (!how || !strcmp(how, "AES256") || !strcmp(how, "aws:kms") ||
 		!strcmp(how, "aws:kms:dsse"))
-		return kms_is_meant(r, how);
+		return kms_is_meant(r, how) && customer_key_ok(r, false);
 	req_error(r, "InvalidEncryptionAlgorithmError", NULL);
 	return false;
 }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "customer.h"
 #include "meta.h"
 #include "s3d.h"
 #include "source.h"
@@ -84,7 +85,7 @@ struct object *source_find(struct req *r, struct bucket **ret_bucket)
 	}
 	o = find_named(r, uri_decode(name, len), ret_bucket);
 	free(name);
-	if (!o || !check_source_conditions(r, o))
+	if (!o || !customer_key_fits(r, true, o->meta) || !check_source_conditions(r, o))
 		return NULL;
 	if (storage_class_archived(o->storage_class)) {
 		req_error(r, "ObjectNotInActiveTierError", NULL);
@@ -106,11 +107,17 @@ static bool directive(struct req *r, const char *header, bool *ret_replace)
 }
 
 /* What was uploaded in parts becomes one part, with the ETag of one. */
-static struct data *copied_data(const struct object *source)
+static struct data *copied_data(const struct req *r, const struct object *source)
 {
-	if (!strchr(source->data->etag, '-'))
+	bool keyed = kvs_get(source->meta, "x-amz-server-side-encryption-customer-key-md5") ||
+		     req_header(r, "x-amz-server-side-encryption-customer-key-md5");
+	struct data *data;
+
+	if (!keyed && !strchr(source->data->etag, '-'))
 		return data_ref(source->data);
-	return data_slice(source->data, 0, source->data->size);
+	data = data_slice(source->data, 0, source->data->size);
+	customer_seal(r, data);
+	return data;
 }
 
 static bool check_self_copy(
@@ -152,7 +159,7 @@ static void copy_to(struct req *r, struct bucket *b, const struct object *source
 	}
 	if (!replace_tags)
 		tags = kvs_ref(source->tags);
-	o = store_put(&r->srv->store, b, r->key, copied_data(source), meta, tags, storage_class);
+	o = store_put(&r->srv->store, b, r->key, copied_data(r, source), meta, tags, storage_class);
 	if (o)
 		copy_result(r, "CopyObjectResult", o->data->etag, o->mtime_ms);
 	else
@@ -226,9 +233,10 @@ void op_upload_part_copy(struct req *r)
 	unsigned number = u ? multi_part_number(r) : 0;
 	const struct object *source = number ? source_find(r, &source_bucket) : NULL;
 	uint64_t off, len;
+	struct data *data;
 	const struct part *p;
 
-	if (!source || !copy_range(r, source, &off, &len))
+	if (!source || !customer_key_fits(r, false, u->meta) || !copy_range(r, source, &off, &len))
 		return;
 	if (len > COPY_SOURCE_MAX) {
 		req_error(r, "InvalidRequest",
@@ -236,6 +244,8 @@ void op_upload_part_copy(struct req *r)
 			"copy source: 5368709120");
 		return;
 	}
-	p = upload_set_part(&r->srv->store, u, number, data_slice(source->data, off, len));
+	data = data_slice(source->data, off, len);
+	customer_seal(r, data);
+	p = upload_set_part(&r->srv->store, u, number, data);
 	copy_result(r, "CopyPartResult", p->data->etag, p->mtime_ms);
 }

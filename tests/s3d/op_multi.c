@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "customer.h"
 #include "hash.h"
 #include "meta.h"
 #include "s3d.h"
@@ -72,7 +73,7 @@ void op_upload_part(struct req *r)
 	struct blob *blob = NULL;
 	struct data *data;
 
-	if (!number)
+	if (!number || !customer_key_fits(r, false, u->meta))
 		return;
 	if (r->body_len > PART_MAX) {
 		req_error(r, "EntityTooLarge", NULL);
@@ -87,6 +88,7 @@ void op_upload_part(struct req *r)
 		}
 	}
 	data = data_new(blob);
+	customer_seal(r, data);
 	add_header_etag(r, data->etag);
 	upload_set_part(&r->srv->store, u, number, data);
 }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "customer.h"
 #include "meta.h"
 #include "s3d.h"
 #include "util/mem.h"
@@ -123,7 +124,7 @@ static void send_object(struct req *r, bool archived_too)
 	enum range range;
 	uint64_t off = 0, len;
 
-	if (!o || !check_read_conditions(r, o))
+	if (!o || !customer_key_fits(r, false, o->meta) || !check_read_conditions(r, o))
 		return;
 	if (!archived_too && storage_class_archived(o->storage_class)) {
 		req_error(r, "InvalidObjectState", NULL);
@@ -185,6 +186,7 @@ void op_put_object(struct req *r)
 		}
 	}
 	data = data_new(blob);
+	customer_seal(r, data);
 	add_header_etag(r, data->etag);
 	if (!store_put(store, b, r->key, data, meta, tags, storage_class))
 		req_error(r, "InternalError", "The folder of --dir cannot be written");

@@ -112,6 +112,69 @@ def encryption_of_copies():
 
 
 @test
+def customer_keys():
+    with Server("--no-auth") as s:
+        key, other = b"k" * 32, b"o" * 32
+        md5 = base64.b64encode(hashlib.md5(key).digest()).decode()
+
+        def headers(k, source="", sum_of=None):
+            name = f"x-amz-{source}server-side-encryption-customer-"
+            return {name + "algorithm": "AES256", name + "key": base64.b64encode(k).decode(),
+                    name + "key-md5": base64.b64encode(hashlib.md5(sum_of or k).digest()).decode()}
+
+        def wants(code, status, method, path, body=None, **more):
+            got, _, text = s.raw(method, path, body, more)
+            equal((got, code is None or method == "HEAD" or f"<Code>{code}<".encode() in text),
+                  (status, True))
+
+        src, mine = "copy-source-", headers(key)
+        wants(None, 200, "PUT", "/b/k", b"content", **mine)
+        wants(None, 200, "PUT", "/b/plain", b"content")
+        etags = {o["key"]: o["etag"] for o in s.lines("dump", bucket="b")}
+        assert etags["k"] != etags["plain"], etags
+        for method in "GET", "HEAD":
+            status, got, body = s.raw(method, "/b/k", None, mine)
+            equal((status, body), (200, b"content" if method == "GET" else b""))
+            equal(got["x-amz-server-side-encryption-customer-key-md5"], md5)
+            wants("InvalidRequest", 400, method, "/b/k")
+            wants("AccessDenied", 403, method, "/b/k", **headers(other))
+            wants("InvalidRequest", 400, method, "/b/plain", **mine)
+        equal(s.control("GET", "put", bucket="b", key="k"), b"content")
+        wants("InvalidArgument", 400, "PUT", "/b/x", b"", **headers(key, sum_of=other))
+        wants("InvalidArgument", 400, "PUT", "/b/x", b"", **headers(key[:31]))
+        wants("InvalidArgument", 400, "PUT", "/b/x", b"", **mine,
+              **{"x-amz-server-side-encryption": "AES256"})
+        half = dict(list(mine.items())[:2])
+        wants("InvalidArgument", 400, "PUT", "/b/x", b"", **half)
+        wants("InvalidArgument", 400, "GET", "/b/k", **half)
+        # Copies: the source's key and the copy's are two things.
+        source = {"x-amz-copy-source": "b/k"}
+        wants("InvalidRequest", 400, "PUT", "/b/c", **source, **mine)
+        wants("AccessDenied", 403, "PUT", "/b/c", **source, **headers(other, src))
+        wants("InvalidRequest", 400, "PUT", "/b/c", **{"x-amz-copy-source": "b/plain"},
+              **headers(key, src))
+        wants(None, 200, "PUT", "/b/c", **source, **headers(key, src), **headers(other))
+        wants(None, 200, "GET", "/b/c", **headers(other))
+        wants(None, 200, "PUT", "/b/d", **source, **headers(key, src))
+        wants(None, 200, "GET", "/b/d")
+        # Parts have the key of their upload.
+        _, _, body = s.raw("POST", "/b/m?uploads", b"", mine)
+        upload = body.split(b"<UploadId>")[1].split(b"<")[0].decode()
+        part = f"/b/m?partNumber=1&uploadId={upload}"
+        wants("InvalidRequest", 400, "PUT", part, b"p")
+        wants("AccessDenied", 403, "PUT", part, b"p", **headers(other))
+        wants("InvalidRequest", 400, "PUT", part, **source, **headers(key, src))
+        wants("InvalidRequest", 400, "PUT", part, **source, **mine)
+        wants(None, 200, "PUT", part, **source, **mine, **headers(key, src))
+        status, got, _ = s.raw("PUT", part, b"p", mine)
+        xml = f"<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>{got['ETag']}" \
+              "</ETag></Part></CompleteMultipartUpload>"
+        wants(None, 200, "POST", f"/b/m?uploadId={upload}", xml.encode())
+        wants("InvalidRequest", 400, "GET", "/b/m")
+        equal(s.raw("GET", "/b/m", None, mine)[2], b"p")
+
+
+@test
 def copy_conditions():
     with Server() as s:
         c = s.client()

@@ -2,6 +2,7 @@
 leaf_tests = \
 	tests/unit/test_s3_addr \
 	tests/unit/test_s3_conf \
+	tests/unit/test_s3_customer \
 	tests/unit/test_s3_err \
 	tests/unit/test_s3_sign \
 	tests/unit/test_s3_source \
@@ -16,6 +17,8 @@ tests_unit_test_s3_addr_SOURCES = tests/unit/test_s3_addr.c
 tests_unit_test_s3_addr_LDADD = $(leaf_ldadd)
 tests_unit_test_s3_conf_SOURCES = tests/unit/test_s3_conf.c
 tests_unit_test_s3_conf_LDADD = $(leaf_ldadd)
+tests_unit_test_s3_customer_SOURCES = tests/unit/test_s3_customer.c
+tests_unit_test_s3_customer_LDADD = $(leaf_ldadd)
 tests_unit_test_s3_err_SOURCES = tests/unit/test_s3_err.c
 tests_unit_test_s3_err_LDADD = $(leaf_ldadd)
 tests_unit_test_s3_sign_SOURCES = tests/unit/test_s3_sign.c

@@ -218,6 +218,7 @@ static void test_copy(void **state)
 {
 	struct sync *s = *state;
 	struct s3_copy_params p = {.key = KEY("c2"), .source_key = KEY("c1")};
+	struct sync two;
 	char data[16];
 
 	sync_put(s, KEY("c1"), "hello");
@@ -241,16 +242,17 @@ static void test_copy(void **state)
 	assert_string_equal(s->err.code, "NoSuchKey");
 	assert_int_equal(s->err.errnum, ENOENT);
 	assert_true(s->err.request_id[0] != '\0');
-	/* From another bucket. */
+	/* From another client's bucket. */
+	sync_open(&two, server.endpoint, &(struct s3_config){.bucket = "two"});
 	s3d_tell(&server, "POST", "/-/put?bucket=two&key=x", "other");
-	p = (struct s3_copy_params){
-		.key = KEY("c4"), .source_bucket = "two", .source_key = KEY("x")};
+	p = (struct s3_copy_params){.key = KEY("c4"), .source = two.client, .source_key = KEY("x")};
 	sync_begin(s);
 	s3_copy(s->client, &p, 0, sync_on_copy, s);
 	sync_wait(s);
 	assert_int_equal(s->err.cls, S3_OK);
 	assert_int_equal(sync_get(s, KEY("c4"), 0, data, 5), S3_OK);
 	assert_memory_equal(data, "other", 5);
+	sync_close(&two);
 }
 
 static void test_odd_keys(void **state)
