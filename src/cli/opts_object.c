@@ -35,6 +35,23 @@ static bool set_customer_key_file(struct opts *o, const char *v)
 	return opts_keep((const char **)&o->customer_key_file, v);
 }
 
+static bool set_acl(struct opts *o, const char *v)
+{
+	return opts_keep(&o->s3.object.acl, v);
+}
+
+static bool set_requester_pays(struct opts *o, const char *v)
+{
+	(void)v;
+	o->s3.requester_pays = true;
+	return true;
+}
+
+static bool set_bucket_owner(struct opts *o, const char *v)
+{
+	return opts_keep(&o->s3.bucket_owner, v);
+}
+
 const struct option_rule opts_object_rules[] = {
 	{"storage_class=", set_storage_class,
 		"of what is written or copied, for example STANDARD_IA;\n"
@@ -47,6 +64,13 @@ const struct option_rule opts_object_rules[] = {
 	{"sse_customer_key_file=", set_customer_key_file,
 		"a key that S3 does not keep (SSE-C) encrypts everything:\n"
 		"                         32 bytes, or base64 of them"},
+	{"acl=", set_acl,
+		"a canned ACL of what is written or copied, for example\n"
+		"                         bucket-owner-full-control"},
+	{"requester_pays", set_requester_pays, "you pay for requests to this bucket"},
+	{"expected_bucket_owner=", set_bucket_owner,
+		"account, 12 digits: requests fail if another one has\n"
+		"                         the bucket"},
 	{NULL, NULL, NULL},
 };
 
@@ -109,6 +133,38 @@ static bool check_kms(const struct opts *o, char *why, size_t why_size)
 	return !bad;
 }
 
+/* "Canned ACL", S3 User Guide; those of objects. */
+static bool check_acl(const struct opts *o, char *why, size_t why_size)
+{
+	static const char *const known[] = {"private", "public-read", "public-read-write",
+		"aws-exec-read", "authenticated-read", "bucket-owner-read",
+		"bucket-owner-full-control"};
+	const char *v = o->s3.object.acl;
+	size_t i;
+
+	for (i = 0; v && i < sizeof(known) / sizeof(known[0]); i++)
+		if (!strcmp(v, known[i]))
+			return true;
+	if (v)
+		snprintf(why, why_size,
+			"acl takes private, public-read, public-read-write, aws-exec-read, "
+			"authenticated-read, bucket-owner-read or bucket-owner-full-control, not "
+			"'%.100s'",
+			v);
+	return !v;
+}
+
+static bool check_bucket_owner(const struct opts *o, char *why, size_t why_size)
+{
+	const char *v = o->s3.bucket_owner;
+
+	if (!v || (strlen(v) == 12 && strspn(v, "0123456789") == 12))
+		return true;
+	snprintf(why, why_size,
+		"expected_bucket_owner takes the 12 digits of an AWS account, not '%.100s'", v);
+	return false;
+}
+
 /* The key itself goes on from here, the file is not looked at again. */
 static bool take_customer_key(struct opts *o, char *why, size_t why_size)
 {
@@ -128,5 +184,6 @@ static bool take_customer_key(struct opts *o, char *why, size_t why_size)
 bool opts_object_check(struct opts *o, char *why, size_t why_size)
 {
 	return check_storage_class(o, why, why_size) && check_sse(o, why, why_size) &&
-	       check_kms(o, why, why_size) && take_customer_key(o, why, why_size);
+	       check_kms(o, why, why_size) && check_acl(o, why, why_size) &&
+	       check_bucket_owner(o, why, why_size) && take_customer_key(o, why, why_size);
 }

@@ -39,6 +39,8 @@ static const size_t strings[] = {
 	offsetof(struct opts, s3.object.encryption),
 	offsetof(struct opts, s3.object.kms_key_id),
 	offsetof(struct opts, s3.object.customer_key),
+	offsetof(struct opts, s3.object.acl),
+	offsetof(struct opts, s3.bucket_owner),
 	offsetof(struct opts, ns.spool_dir),
 };
 #define STRING_COUNT (sizeof(strings) / sizeof(strings[0]))

@@ -9,6 +9,14 @@
 
 /* ---- is the bucket there? ---- */
 
+/* What else S3 refuses to who may list. */
+static const char *other_reason(const struct s3_config *config)
+{
+	if (config->bucket_owner)
+		return ", and the bucket must be the account's that -o expected_bucket_owner names";
+	return config->requester_pays ? "" : ", and -o requester_pays for a bucket whose users pay";
+}
+
 static void explain(const struct volume *v, const struct s3_err *e, char *why)
 {
 	const char *bucket = s3_client_bucket(v->client);
@@ -25,8 +33,8 @@ static void explain(const struct volume *v, const struct s3_err *e, char *why)
 	else if (!strcmp(e->code, "AccessDenied"))
 		snprintf(why, WHY_MAX,
 			"these credentials may not list bucket '%s' at %s (%s); s3:ListBucket is "
-			"needed",
-			bucket, endpoint, text);
+			"needed%s",
+			bucket, endpoint, text, other_reason(&v->opts->s3));
 	else if (e->cls == S3_DENIED)
 		snprintf(why, WHY_MAX,
 			"%s does not accept these credentials (%s); check AWS_ACCESS_KEY_ID and "

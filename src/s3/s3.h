@@ -95,6 +95,7 @@ struct s3_object_settings {
 	/* SSE-C: 32 bytes in base64 that S3 encrypts with and forgets; in place of `encryption`.
 	 * Goes with every request that makes, reads or copies an object. Secret. */
 	const char *customer_key;
+	const char *acl; /* x-amz-acl, a canned one */
 };
 /*
  * The customer_key that a file has, as 32 bytes or as base64 of them, which nobody but its owner
@@ -119,7 +120,9 @@ struct s3_config {
 		S3_ADDRESS_VIRTUAL,
 		S3_ADDRESS_SERVICE
 	} addressing;
-	bool no_sign_request; /* send requests unsigned */
+	bool no_sign_request;     /* send requests unsigned */
+	bool requester_pays;      /* who asks pays: said with every request */
+	const char *bucket_owner; /* requests fail when another account owns it; NULL: any */
 	struct s3_object_settings object;
 	unsigned io_threads;        /* 0: by the number of processors */
 	unsigned connections_max;   /* kept open at once; 0: 1024 */

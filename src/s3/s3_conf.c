@@ -124,6 +124,8 @@ static bool resolve(const struct input *in, struct s3_settings *s, char *why, si
 	s->bucket = mem_strdup(config->bucket ? config->bucket : "");
 	s->ca_bundle = mem_strdup(ca_bundle);
 	s->sign = !config->no_sign_request;
+	s->requester_pays = config->requester_pays;
+	s->bucket_owner = mem_strdup(config->bucket_owner);
 	s->object = s3_object_settings_dup(&config->object);
 	set_numbers(config, s);
 	if (s->ca_bundle && access(s->ca_bundle, R_OK)) {
@@ -164,6 +166,7 @@ void s3_settings_free(struct s3_settings *settings)
 	free(settings->bucket);
 	free(settings->region);
 	free(settings->ca_bundle);
+	free(settings->bucket_owner);
 	s3_object_settings_clear(&settings->object);
 	s3_customer_key_unref(settings->customer);
 	memset(settings, 0, sizeof(*settings));
@@ -188,6 +191,7 @@ void s3_config_clear(struct s3_config *config)
 	free((char *)config->region);
 	free((char *)config->profile);
 	free((char *)config->ca_bundle);
+	free((char *)config->bucket_owner);
 	s3_object_settings_clear(&config->object);
 	*config = (struct s3_config){0};
 }

@@ -23,9 +23,11 @@ struct s3_settings {
 	bool region_given; /* false: "us-east-1" because nobody said otherwise */
 	struct s3_addr addr;
 	bool sign;
-	struct s3_chain chain;            /* empty with !sign: what another choice is made from */
-	struct s3_source *source;         /* NULL with !sign */
-	char *ca_bundle;                  /* NULL: libcurl's default */
+	struct s3_chain chain;    /* empty with !sign: what another choice is made from */
+	struct s3_source *source; /* NULL with !sign */
+	char *ca_bundle;          /* NULL: libcurl's default */
+	bool requester_pays;
+	char *bucket_owner;               /* NULL: any */
 	struct s3_object_settings object; /* its strings are owned */
 	struct s3_customer_key *customer; /* NULL: none */
 	unsigned io_threads;              /* at least 1 */

@@ -13,6 +13,7 @@ struct s3_object_settings s3_object_settings_dup(const struct s3_object_settings
 		.encryption = mem_strdup(from->encryption),
 		.kms_key_id = mem_strdup(from->kms_key_id),
 		.bucket_key = from->bucket_key,
+		.acl = mem_strdup(from->acl),
 		.customer_key = mem_strdup(from->customer_key),
 	};
 }
@@ -22,6 +23,7 @@ void s3_object_settings_clear(struct s3_object_settings *s)
 	free((char *)s->storage_class);
 	free((char *)s->encryption);
 	free((char *)s->kms_key_id);
+	free((char *)s->acl);
 	s3_secret_free((char *)s->customer_key);
 	*s = (struct s3_object_settings){0};
 }

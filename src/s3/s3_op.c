@@ -17,6 +17,17 @@
 #define CHUNK_BYTES ((size_t)1536)
 #define SOURCE_BYTES_MAX ((size_t)8 << 10)
 
+/* What every request says; there is no owner of all buckets. */
+static void add_common_headers(struct s3_op *op)
+{
+	const struct s3_settings *s = &op->client->settings;
+
+	if (s->requester_pays)
+		s3_op_header_str(op, "x-amz-request-payer", "requester");
+	if (s->bucket[0])
+		s3_op_header_str(op, "x-amz-expected-bucket-owner", s->bucket_owner);
+}
+
 struct s3_op *s3_op_new(struct s3_client *c, const struct s3_op_type *type, struct bytes key,
 	unsigned flags, void *ctx)
 {
@@ -29,6 +40,7 @@ struct s3_op *s3_op_new(struct s3_client *c, const struct s3_op_type *type, stru
 	op->http.method = type->method;
 	op->http.buffer_bytes = REPLY_BUFFER_BYTES;
 	op->key = BYTES(s3_op_keep(op, key), key.len);
+	add_common_headers(op);
 	if (type->customer)
 		op->customer = s3_customer_key_ref(c->settings.customer);
 	return op;
@@ -118,6 +130,7 @@ void s3_op_meta(struct s3_op *op, const struct s3_meta *meta)
 	s3_op_header_str(op, "x-amz-server-side-encryption-aws-kms-key-id", made.kms_key_id);
 	s3_op_header_str(op, "x-amz-server-side-encryption-bucket-key-enabled", made.bucket_key);
 	s3_op_header_str(op, "x-amz-tagging", made.tagging);
+	s3_op_header_str(op, "x-amz-acl", op->client->settings.object.acl);
 	for (i = 0; i < made.user_count; i++) {
 		char *name = mem_printf("x-amz-meta-%s", made.user[i].name);
 
@@ -140,6 +153,10 @@ void s3_op_copy_source(
 	s3_op_header(op, "x-amz-copy-source", path.failed ? BYTES_LIT("") : buf_bytes(&path));
 	buf_free(&path);
 	s3_op_header_etag(op, "x-amz-copy-source-if-match", etag);
+	s3_op_header_str(op, "x-amz-source-expected-bucket-owner", from->bucket_owner);
+	/* One header for both buckets. */
+	if (from->requester_pays && !op->client->settings.requester_pays)
+		s3_op_header_str(op, "x-amz-request-payer", "requester");
 	op->source_customer = s3_customer_key_ref(from->customer);
 }
 

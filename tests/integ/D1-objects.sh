@@ -387,4 +387,140 @@ test_customer_key_refused() {
 	assert_eq 1 "$RC" "exit code"
 }
 
+# acl_is ACL KEY...: with this the objects were made ("": with none).
+acl_is() {
+	local acl=$1 key line
+	shift
+	for key in "$@"; do
+		line=$(ctl GET "dump?bucket=$BUCKET&prefix=$key" | grep -F "\"key\":\"$key\"")
+		case $acl,$line in
+		,*x-amz-acl*) fail "$key has an ACL: $line" ;;
+		,*) ;;
+		*"\"x-amz-acl\":\"$acl\""*) ;;
+		*) fail "$key is not $acl: $line" ;;
+		esac
+	done
+}
+
+test_acl() {
+	local acl
+	need s3d
+	start_server
+	make_bucket two
+	put_all @ACL=public-read
+	mount_shared "$BUCKET" a "$LARGE,acl=bucket-owner-full-control"
+	make_all "$WORK/a"
+	acl_is bucket-owner-full-control "${MADE[@]}"
+	acl_is public-read src/f1
+	# Without the option the copy is S3's matter: private.
+	mount_shared two b "$LARGE"
+	assert_exit 0 cp -r "$WORK/a/copied" "$WORK/a/big-copy" "$WORK/b/"
+	echo x >"$WORK/b/f"
+	BUCKET=two acl_is "" copied/f1 big-copy f
+	assert_exit 0 cp -r "$WORK/b/copied" "$WORK/b/big-copy" "$WORK/a/src/"
+	acl_is bucket-owner-full-control src/copied/f1 src/big-copy
+	for acl in private public-read public-read-write aws-exec-read authenticated-read \
+		bucket-owner-read; do
+		mount_shared "$BUCKET:/$acl" "$acl" "acl=$acl"
+		echo x >"$WORK/$acl/f"
+		acl_is $acl $acl/f
+	done
+}
+
+guard() { ctl POST guard "$1" >/dev/null; }
+
+# nothing_denied [OPERATION...]: of all requests so far, among which were such.
+nothing_denied() {
+	local op
+	ctl GET 'log?n=100000' >log
+	! grep AccessDenied log || fail "refused"
+	for op in "$@"; do grep -q "\"$op\"" log || fail "no $op took part"; done
+}
+
+EVERY_OPERATION=(ListObjectsV2 HeadObject GetObject PutObject CopyObject DeleteObject DeleteObjects
+	GetObjectTagging PutObjectTagging DeleteObjectTagging CreateMultipartUpload UploadPart
+	UploadPartCopy CompleteMultipartUpload AbortMultipartUpload)
+
+# ask_all DIR: each operation that there is.
+ask_all() {
+	make_all "$1"
+	cat "$1/src/f1" >/dev/null
+	setfattr -n s3.tag.a -v 1 "$1/big-copy"
+	assert_exit 0 cp "$1/big-copy" "$1/tagged"
+	setfattr -x s3.tag.a "$1/tagged"
+	echo x >"$1/"$'\001'
+	assert_exit 0 rm "$1/put" "$1/"$'\001' # which XML cannot carry
+	assert_exit 0 rm -r "$1/copied" "$1/dir-moved"
+	fault '{"op":"UploadPartCopy","key":"aborted","status":403,"code":"InvalidObjectState"}'
+	assert_exit 1 cp "$1/tagged" "$1/aborted"
+	faults_clear
+}
+
+test_requester_pays() {
+	need s3d
+	start_server
+	put_all
+	guard "{\"bucket\":\"$BUCKET\",\"requester_pays\":true}"
+	mkdir -p none
+	assert_fails 'may not list bucket.*and -o requester_pays for a bucket whose users pay' \
+		"$S3BULKFS" -f -o "endpoint_url=$S3_ENDPOINT" "$BUCKET" none
+	stats_reset
+	mount_fs "$BUCKET" "$LARGE,requester_pays,commit=close"
+	ask_all "$MNT"
+	nothing_denied "${EVERY_OPERATION[@]}"
+}
+
+test_bucket_owner() {
+	need s3d
+	start_server
+	put_all
+	guard "{\"bucket\":\"$BUCKET\",\"owner\":\"000000000017\"}"
+	mkdir -p none
+	assert_fails "may not list bucket.*must be the account's that -o expected_bucket_owner names" \
+		"$S3BULKFS" -f -o "endpoint_url=$S3_ENDPOINT,expected_bucket_owner=123456789012" \
+		"$BUCKET" none
+	stats_reset
+	mount_fs "$BUCKET" "$LARGE,expected_bucket_owner=000000000017,commit=close"
+	ask_all "$MNT"
+	nothing_denied "${EVERY_OPERATION[@]}"
+	ctl GET "dump?bucket=$BUCKET" >before
+	# Whatever is asked for: the bucket has been given away.
+	guard "{\"bucket\":\"$BUCKET\"}"
+	for op in "cat src/f2" "cp src/f1 new" "cp big new" "sh -c 'echo x >new'" "rm append" \
+		"chmod 700 chmod" "rmdir made" "mv moved new" "cp src/f2 append"; do
+		assert_fails 'Permission denied' sh -c "cd '$MNT' && $op"
+	done
+	ctl GET "dump?bucket=$BUCKET" >after
+	assert_same before after "the bucket has changed"
+}
+
+# The source's mount says what is true of its bucket, the target's of its own.
+test_owners_and_payers_between_mounts() {
+	need s3d
+	start_server
+	make_bucket two
+	put_all
+	guard "{\"bucket\":\"$BUCKET\",\"owner\":\"000000000017\",\"requester_pays\":true}"
+	guard '{"bucket":"two","owner":"000000000018"}'
+	mount_shared "$BUCKET" a "$LARGE,expected_bucket_owner=000000000017,requester_pays"
+	mount_shared two b "$LARGE,expected_bucket_owner=000000000018"
+	stats_reset
+	assert_exit 0 cp -r "$WORK/a/src" "$WORK/a/big" "$WORK/b/"
+	assert_exit 0 mv "$WORK/b/src" "$WORK/a/back"
+	nothing_denied CopyObject UploadPartCopy DeleteObjects
+	assert_eq 0 "$(stat_get GetObject)" GetObject
+	guard '{"bucket":"two"}'
+	assert_fails 'Permission denied' cp "$WORK/b/big" "$WORK/a/again"
+	assert_eq 0 "$(stat_get UploadPart)" UploadPart
+}
+
+test_access_refused() {
+	refused "acl takes private, .* or bucket-owner-full-control, not 'log-delivery-write'" \
+		acl=log-delivery-write
+	refused "expected_bucket_owner takes the 12 digits of an AWS account, not '12345678901'" \
+		expected_bucket_owner=12345678901
+	refused "12 digits .* not '12345678901x'" expected_bucket_owner=12345678901x
+	refused "option 'requester_pays=yes'" requester_pays=yes
+}
+
 run_tests "$@"

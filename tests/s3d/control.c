@@ -12,10 +12,12 @@
  *   POST   /-/latency                  {"CopyObject": 60, "*": 5} in ms
  *   POST   /-/rate                     {"write": 3500, "read": 5500, "burst_s": 0.1,
  * "prefix_depth": 1} POST   /-/clock                    {"offset_s": 3600}: the server's idea of
- * the time, for skew POST   /-/bucket?bucket=B          makes a bucket POST   /-/seed {"bucket",
- * "prefix", "count", "size", "pattern", "dirs"} GET    /-/dump?bucket=B&prefix=P   objects in
- * order, JSON lines POST   /-/put?bucket=B&key=K       an object with the body and the headers of
- * PutObject GET    /-/put?bucket=B&key=K       its content; DELETE removes it
+ * the time, for skew POST   /-/bucket?bucket=B          makes a bucket
+ *   POST   /-/guard                    {"bucket": B, "owner": "123456789012", "requester_pays":
+ * true} whose it is, who pays (guard.h) POST   /-/seed {"bucket", "prefix", "count", "size",
+ * "pattern", "dirs"} GET    /-/dump?bucket=B&prefix=P   objects in order, JSON lines POST
+ * /-/put?bucket=B&key=K       an object with the body and the headers of PutObject GET
+ * /-/put?bucket=B&key=K       its content; DELETE removes it
  *
  * Those about temporary credentials are in issue.c.
  */
@@ -201,6 +203,22 @@ static void bucket_post(struct req *r)
 	op_create_bucket(r);
 }
 
+static void guard_post(struct req *r)
+{
+	cJSON *json = take_json(r);
+	const char *owner = cJSON_GetStringValue(cJSON_GetObjectItem(json, "owner"));
+	struct bucket *b =
+		json ? named_bucket(r, cJSON_GetStringValue(cJSON_GetObjectItem(json, "bucket")))
+		     : NULL;
+
+	if (b) {
+		free(b->owner);
+		b->owner = mem_strdup(owner);
+		b->requester_pays = cJSON_IsTrue(cJSON_GetObjectItem(json, "requester_pays"));
+	}
+	cJSON_Delete(json);
+}
+
 static void seed_post(struct req *r)
 {
 	cJSON *json = take_json(r);
@@ -292,6 +310,7 @@ static const struct {
 	{"POST", "/-/rate", rate_post},
 	{"POST", "/-/clock", clock_post},
 	{"POST", "/-/bucket", bucket_post},
+	{"POST", "/-/guard", guard_post},
 	{"POST", "/-/seed", seed_post},
 	{"GET", "/-/dump", dump_get},
 	{"POST", "/-/put", object_any},

@@ -8,6 +8,7 @@ tests_s3d_s3d_SOURCES = \
 	tests/s3d/customer.c tests/s3d/customer.h \
 	tests/s3d/data.c \
 	tests/s3d/faults.c tests/s3d/faults.h \
+	tests/s3d/guard.c tests/s3d/guard.h \
 	tests/s3d/hash.c tests/s3d/hash.h \
 	tests/s3d/issue.c tests/s3d/issue.h \
 	tests/s3d/limit.c tests/s3d/limit.h \

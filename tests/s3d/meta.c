@@ -45,7 +45,7 @@ bool meta_stays_behind(const char *name)
 		"x-amz-server-side-encryption", "x-amz-server-side-encryption-aws-kms-key-id",
 		"x-amz-server-side-encryption-bucket-key-enabled",
 		"x-amz-server-side-encryption-customer-algorithm",
-		"x-amz-server-side-encryption-customer-key-md5"};
+		"x-amz-server-side-encryption-customer-key-md5", META_ACL};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (!strcasecmp(name, names[i]))
@@ -102,13 +102,28 @@ static bool kms_is_meant(struct req *r, const char *how)
 	return true;
 }
 
-bool encryption_of_request_ok(struct req *r)
+static bool acl_is_known(struct req *r)
+{
+	static const char *const known[] = {"private", "public-read", "public-read-write",
+		"aws-exec-read", "authenticated-read", "bucket-owner-read",
+		"bucket-owner-full-control"};
+	const char *acl = req_header(r, META_ACL);
+
+	for (size_t i = 0; acl && i < sizeof(known) / sizeof(known[0]); i++)
+		if (!strcmp(acl, known[i]))
+			return true;
+	if (acl)
+		req_error(r, "InvalidArgument", NULL);
+	return !acl;
+}
+
+bool made_headers_ok(struct req *r)
 {
 	const char *how = req_header(r, "x-amz-server-side-encryption");
 
 	if (!how || !strcmp(how, "AES256") || !strcmp(how, "aws:kms") ||
 		!strcmp(how, "aws:kms:dsse"))
-		return kms_is_meant(r, how) && customer_key_ok(r, false);
+		return kms_is_meant(r, how) && customer_key_ok(r, false) && acl_is_known(r);
 	req_error(r, "InvalidEncryptionAlgorithmError", NULL);
 	return false;
 }
@@ -139,7 +154,7 @@ bool meta_of_request(struct req *r, struct kvs **ret_meta)
 	struct list l = {0};
 
 	*ret_meta = NULL;
-	if (!encryption_of_request_ok(r))
+	if (!made_headers_ok(r))
 		return false;
 	MHD_get_connection_values(r->conn, MHD_HEADER_KIND, collect, &l);
 	*ret_meta = list_take(&l);

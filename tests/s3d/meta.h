@@ -6,9 +6,13 @@
 
 /* The metadata of the request's headers, new (NULL: none). False with an error answer. */
 bool meta_of_request(struct req *r, struct kvs **ret_meta);
-/* Are its headers of encryption such as S3 takes? False with an error answer. */
-bool encryption_of_request_ok(struct req *r);
-/* A header that CopyObject never takes from the source: its encryption, where it redirects to. */
+/* A header that is kept with the metadata, and not shown by Head and Get. */
+#define META_ACL "x-amz-acl"
+
+/* Are its headers of encryption and its ACL such as S3 takes? False with an error answer. */
+bool made_headers_ok(struct req *r);
+/* A header that CopyObject never takes from the source: its encryption, its ACL, where it
+ * redirects to. */
 bool meta_stays_behind(const char *name);
 /* What a copy with the directive COPY has: the source's, and of what stays behind the request's. */
 struct kvs *meta_of_copy(struct req *r, const struct kvs *source);

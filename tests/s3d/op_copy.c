@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "customer.h"
+#include "guard.h"
 #include "meta.h"
 #include "s3d.h"
 #include "source.h"
@@ -32,6 +33,8 @@ static struct object *find_named(struct req *r, struct bytes name, struct bucket
 		req_error(r, "NoSuchBucket", NULL);
 		return NULL;
 	}
+	if (!guard_check_source(r, *ret_bucket))
+		return NULL;
 	name = BYTES(slash + 1, name.len - (size_t)(slash + 1 - name.ptr));
 	o = store_find(*ret_bucket, name);
 	if (!o)
@@ -149,7 +152,7 @@ static void copy_to(struct req *r, struct bucket *b, const struct object *source
 	struct kvs *meta = NULL, *tags = NULL;
 	struct object *o;
 
-	if (replace_meta ? !meta_of_request(r, &meta) : !encryption_of_request_ok(r))
+	if (replace_meta ? !meta_of_request(r, &meta) : !made_headers_ok(r))
 		return;
 	if (!replace_meta)
 		meta = meta_of_copy(r, source->meta);

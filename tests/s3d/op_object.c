@@ -106,7 +106,8 @@ static void add_object_headers(struct req *r, const struct object *o)
 	if (!kvs_get(o->meta, "content-type"))
 		req_add_header(r, "Content-Type", "binary/octet-stream");
 	for (size_t i = 0; o->meta && i < o->meta->count; i++)
-		req_add_header(r, o->meta->items[i].name, o->meta->items[i].value);
+		if (strcmp(o->meta->items[i].name, META_ACL))
+			req_add_header(r, o->meta->items[i].name, o->meta->items[i].value);
 	if (strcmp(o->storage_class, "STANDARD"))
 		req_add_header(r, "x-amz-storage-class", o->storage_class);
 	if (o->tags) {

@@ -174,6 +174,53 @@ def customer_keys():
         equal(s.raw("GET", "/b/m", None, mine)[2], b"p")
 
 
+def acl_of(s, key):
+    return [o["meta"].get("x-amz-acl") for o in s.lines("dump", bucket="b") if o["key"] == key]
+
+
+@test
+def acls():
+    with Server() as s:
+        c = s.client()
+        c.put_object(Bucket="b", Key="a", ACL="public-read")
+        c.copy_object(Bucket="b", Key="c", CopySource="b/a")
+        c.copy_object(Bucket="b", Key="d", CopySource="b/a", ACL="bucket-owner-read")
+        equal([acl_of(s, k) for k in "acd"], [["public-read"], [None], ["bucket-owner-read"]])
+        head = c.head_object(Bucket="b", Key="a")["ResponseMetadata"]["HTTPHeaders"]
+        assert "x-amz-acl" not in head, head
+        for fn, more in (c.put_object, {}), (c.copy_object, {"CopySource": "b/a"}), \
+                (c.create_multipart_upload, {}):
+            fails("InvalidArgument", 400, fn, Bucket="b", Key="x", ACL="log-delivery-write",
+                  **more)
+
+
+@test
+def owners_and_payers():
+    with Server("--bucket", "other") as s:
+        c = s.client()
+        c.put_object(Bucket="b", Key="k", ExpectedBucketOwner="123456789012")
+        fails("AccessDenied", 403, c.get_object, Bucket="b", Key="k",
+              ExpectedBucketOwner="123456789013")
+        fails("InvalidBucketOwnerAWSAccountID", 400, c.get_object, Bucket="b", Key="k",
+              ExpectedBucketOwner="me")
+        s.control("POST", "guard", {"bucket": "b", "owner": "000000000001"})
+        c.list_objects_v2(Bucket="b", ExpectedBucketOwner="000000000001")
+        fails("AccessDenied", 403, c.list_objects_v2, Bucket="b",
+              ExpectedBucketOwner="123456789012")
+        args = {"Bucket": "other", "Key": "x", "CopySource": "b/k"}
+        c.copy_object(ExpectedBucketOwner="123456789012",
+                      ExpectedSourceBucketOwner="000000000001", **args)
+        fails("AccessDenied", 403, c.copy_object, ExpectedSourceBucketOwner="123456789012", **args)
+        s.control("POST", "guard", {"bucket": "b", "requester_pays": True})
+        fails("AccessDenied", 403, c.list_objects_v2, Bucket="b")
+        c.list_objects_v2(Bucket="b", RequestPayer="requester")
+        fails("AccessDenied", 403, c.copy_object, **args)
+        c.copy_object(RequestPayer="requester", **args)
+        s.control("POST", "guard", {"bucket": "b"})
+        c.list_objects_v2(Bucket="b")
+        equal(s.raw("POST", "/-/guard", b'{"bucket": "none"}')[0], 404)
+
+
 @test
 def copy_conditions():
     with Server() as s:

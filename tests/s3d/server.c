@@ -7,6 +7,7 @@
  * its answer is sent. A request owns itself from the request line (uri_begins) until libmicrohttpd
  * reports its end (request_ends).
  */
+#include "guard.h"
 #include "s3d.h"
 
 #include <errno.h>
@@ -170,7 +171,7 @@ static bool is_chunked(const struct req *r)
 /* What is checked when the whole request is there and before its delay. */
 static bool check(struct req *r)
 {
-	if (!auth_check(r))
+	if (!auth_check(r) || !guard_check(r))
 		return false;
 	if (r->body_too_large) {
 		req_error(r, r->key.len ? "EntityTooLarge" : "MalformedXML", NULL);

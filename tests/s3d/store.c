@@ -72,6 +72,7 @@ void store_bucket_free(struct store *store, struct bucket *bucket)
 	HASH_DEL(store->buckets, bucket);
 	free(bucket->name);
 	free(bucket->region);
+	free(bucket->owner);
 	free(bucket);
 }
 

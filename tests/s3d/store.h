@@ -86,6 +86,8 @@ struct upload {
 
 struct bucket {
 	char *name, *region;
+	char *owner; /* account; NULL: the usual one */
+	bool requester_pays;
 	int64_t created_ms;
 	size_t object_count;
 	struct object *first[STORE_HEIGHT_MAX];
