@@ -95,6 +95,27 @@ static bool set_ca_bundle(struct opts *o, const char *v)
 	return opts_keep(&o->s3.ca_bundle, v);
 }
 
+static bool set_dualstack(struct opts *o, const char *v)
+{
+	(void)v;
+	o->s3.dualstack = true;
+	return true;
+}
+
+static bool set_fips(struct opts *o, const char *v)
+{
+	(void)v;
+	o->s3.fips = true;
+	return true;
+}
+
+static bool set_accelerate(struct opts *o, const char *v)
+{
+	(void)v;
+	o->s3.accelerate = true;
+	return true;
+}
+
 static bool set_path_style(struct opts *o, const char *v)
 {
 	(void)v;
@@ -257,6 +278,9 @@ static const struct option_rule rules[] = {
 	{"profile=", set_profile, "profile of ~/.aws/credentials and ~/.aws/config"},
 	{"path_style", set_path_style, "address buckets as URL/BUCKET"},
 	{"virtual_host", set_virtual_host, "address buckets as BUCKET.HOST"},
+	{"dualstack", set_dualstack, "Amazon's endpoint with IPv6, too"},
+	{"fips", set_fips, "Amazon's endpoint with FIPS 140 validated cryptography"},
+	{"accelerate", set_accelerate, "through S3 Transfer Acceleration"},
 	{"no_sign_request", set_no_sign, "send no signatures: public buckets"},
 	{"ca_bundle=", set_ca_bundle, "file of certificates to trust; else AWS_CA_BUNDLE"},
 	{"uid=", set_uid, "owner of files that have none stored (default: you)"},
@@ -357,7 +381,15 @@ static bool set_options(struct opts *o, const char *list, char *why, size_t why_
 	return good;
 }
 
-/* BUCKET, BUCKET:/PREFIX, or s3://BUCKET/PREFIX. */
+/* The length of an access point's ARN: it has colons and may have a '/', but no ":/". */
+static size_t arn_len(const char *source)
+{
+	const char *prefix = strstr(source, ":/");
+
+	return prefix ? (size_t)(prefix - source) : strlen(source);
+}
+
+/* BUCKET, BUCKET:/PREFIX, or s3://BUCKET/PREFIX; BUCKET may be the ARN of an access point. */
 static void set_source(struct opts *o, const char *source)
 {
 	const char *rest;
@@ -366,6 +398,8 @@ static void set_source(struct opts *o, const char *source)
 	if (!strncmp(source, "s3://", 5)) {
 		source += 5;
 		n = strcspn(source, "/");
+	} else if (!strncmp(source, "arn:", 4)) {
+		n = arn_len(source);
 	} else {
 		n = strcspn(source, ":");
 	}

@@ -2,7 +2,7 @@ noinst_LIBRARIES += src/s3/libs3.a
 src_s3_libs3_a_CPPFLAGS = $(AM_CPPFLAGS) $(XML_CFLAGS) $(CRYPTO_CFLAGS) $(CJSON_CFLAGS)
 src_s3_libs3_a_SOURCES = \
 	src/s3/s3.h \
-	src/s3/s3_addr.c src/s3/s3_addr.h \
+	src/s3/s3_addr.c src/s3/s3_arn.c src/s3/s3_arn.h src/s3/s3_addr.h \
 	src/s3/s3_ask.c src/s3/s3_ask.h \
 	src/s3/s3_attempt.c \
 	src/s3/s3_buckets.c \

@@ -120,6 +120,9 @@ struct s3_config {
 		S3_ADDRESS_VIRTUAL,
 		S3_ADDRESS_SERVICE
 	} addressing;
+	/* Which of Amazon's endpoints: for IPv6 too (else AWS_USE_DUALSTACK_ENDPOINT, the profile),
+	 * validated cryptography (AWS_USE_FIPS_ENDPOINT, the profile), edge locations. */
+	bool dualstack, fips, accelerate;
 	bool no_sign_request;     /* send requests unsigned */
 	bool requester_pays;      /* who asks pays: said with every request */
 	const char *bucket_owner; /* requests fail when another account owns it; NULL: any */

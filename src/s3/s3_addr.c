@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "s3/s3_arn.h"
 #include "s3/s3_uri.h"
 #include "util/mem.h"
 
@@ -202,13 +203,19 @@ static bool is_loopback_part(char *host)
 	return is;
 }
 
-static char *default_endpoint(const char *region)
+static char *default_endpoint(const struct s3_place *p, bool access_point)
 {
+	const char *service = access_point ? "s3-accesspoint" : "s3";
+	const char *fips = p->fips ? "-fips" : "", *dualstack = p->dualstack ? ".dualstack" : "";
 	size_t i = 0;
 
-	while (strncmp(region, partitions[i].region_start, strlen(partitions[i].region_start)) != 0)
+	while (strncmp(p->region, partitions[i].region_start, strlen(partitions[i].region_start)) !=
+		0)
 		i++;
-	return mem_printf("https://s3.%s.%s", region, partitions[i].suffix);
+	if (p->accelerate && p->addressing != S3_ADDRESS_SERVICE)
+		return mem_printf("https://s3-accelerate%s.%s", dualstack, partitions[i].suffix);
+	return mem_printf(
+		"https://%s%s%s.%s.%s", service, fips, dualstack, p->region, partitions[i].suffix);
 }
 
 static void fill(struct s3_addr *addr, const struct parts *parts, const char *bucket)
@@ -266,8 +273,8 @@ static bool choose_style(struct s3_addr *addr, const struct parts *parts, const 
 	return true;
 }
 
-static bool make(struct s3_addr *addr, const char *url, const char *bucket, int addressing,
-	char *why, size_t why_size)
+static bool make(
+	struct s3_addr *addr, const struct s3_place *p, const char *url, char *why, size_t why_size)
 {
 	struct parts parts;
 	const char *wrong = split(url, &parts);
@@ -282,37 +289,94 @@ static bool make(struct s3_addr *addr, const char *url, const char *bucket, int 
 	}
 	addr->https = parts.https;
 	addr->aws = is_aws_host(parts.host);
-	if (addressing == S3_ADDRESS_SERVICE)
-		bucket = NULL;
-	else if (!choose_style(addr, &parts, bucket, addressing, why, why_size))
+	if (p->addressing != S3_ADDRESS_SERVICE &&
+		!choose_style(addr, &parts, p->bucket, p->addressing, why, why_size))
 		return false;
-	fill(addr, &parts, bucket);
+	fill(addr, &parts, p->addressing == S3_ADDRESS_SERVICE ? NULL : p->bucket);
+	addr->region = mem_strdup(p->region);
 	return true;
 }
 
-bool s3_addr_make(struct s3_addr *addr, const char *endpoint_url, const char *region,
-	const char *bucket, int addressing, char *why, size_t why_size)
+/* What Amazon has no endpoint for. */
+static bool fits_amazon(const struct s3_place *p, bool access_point, char *why, size_t why_size)
 {
-	char *url;
-	bool ok;
+	const char *wrong = NULL;
 
-	memset(addr, 0, sizeof(*addr));
-	if (addressing != S3_ADDRESS_SERVICE && !s3_bucket_ok(bucket)) {
-		snprintf(why, why_size,
-			"'%.80s' is not a bucket name: letters, digits, '-', '.' and '_' only",
-			bucket);
-		return false;
-	}
-	if (strlen(region) > 63 || !all_of(BYTES_STR(region), "-_")) {
+	if (p->accelerate && p->fips)
+		wrong = "accelerate and fips exclude each other: give one of them";
+	else if (p->accelerate && access_point)
+		wrong = "accelerate is for buckets, not for access points: leave it out";
+	else if (p->accelerate && (!is_dns_name(p->bucket) || strchr(p->bucket, '.')))
+		wrong = "accelerate needs a bucket whose name is in lower case and without dots";
+	else if (p->accelerate && p->addressing == S3_ADDRESS_PATH)
+		wrong = "accelerate has no path addressing: leave path_style out";
+	if (wrong)
+		snprintf(why, why_size, "%s", wrong);
+	return !wrong;
+}
+
+static bool make_at(struct s3_addr *addr, const struct s3_place *p, bool access_point, char *why,
+	size_t why_size)
+{
+	bool given = p->endpoint_url && p->endpoint_url[0], ok;
+	char *url;
+
+	if (strlen(p->region) > 63 || !all_of(BYTES_STR(p->region), "-_")) {
 		snprintf(why, why_size,
 			"'%.80s' is not a region: give one such as us-east-1 (-o region=, "
 			"AWS_REGION)",
-			region);
+			p->region);
 		return false;
 	}
-	url = endpoint_url && endpoint_url[0] ? mem_strdup(endpoint_url) : default_endpoint(region);
-	ok = make(addr, url, bucket, addressing, why, why_size);
+	if (!given && p->addressing != S3_ADDRESS_SERVICE &&
+		!fits_amazon(p, access_point, why, why_size))
+		return false;
+	url = given ? mem_strdup(p->endpoint_url) : default_endpoint(p, access_point);
+	ok = make(addr, p, url, why, why_size);
 	free(url);
+	return ok;
+}
+
+/* The access point's name and account stand where a bucket does. */
+static bool make_access_point(
+	struct s3_addr *addr, const struct s3_place *p, char *why, size_t why_size)
+{
+	struct s3_place place = *p;
+	struct s3_arn arn;
+	char *label;
+	bool ok;
+
+	if (!s3_arn_parse(p->bucket, &arn, why, why_size))
+		return false;
+	if (p->addressing == S3_ADDRESS_PATH) {
+		snprintf(why, why_size,
+			"an access point is part of a host name: leave path_style out");
+		return false;
+	}
+	label = mem_printf("%s-%s", arn.name, arn.account);
+	place.bucket = label;
+	place.region = arn.region;
+	place.addressing = S3_ADDRESS_VIRTUAL;
+	ok = make_at(addr, &place, true, why, why_size);
+	free(label);
+	return ok;
+}
+
+bool s3_addr_make(struct s3_addr *addr, const struct s3_place *p, char *why, size_t why_size)
+{
+	bool ok;
+
+	memset(addr, 0, sizeof(*addr));
+	if (p->addressing != S3_ADDRESS_SERVICE && s3_is_arn(p->bucket)) {
+		ok = make_access_point(addr, p, why, why_size);
+	} else if (p->addressing != S3_ADDRESS_SERVICE && !s3_bucket_ok(p->bucket)) {
+		snprintf(why, why_size,
+			"'%.80s' is not a bucket name: letters, digits, '-', '.' and '_' only",
+			p->bucket);
+		ok = false;
+	} else {
+		ok = make_at(addr, p, false, why, why_size);
+	}
 	if (!ok)
 		memset(addr, 0, sizeof(*addr));
 	return ok;
@@ -320,6 +384,7 @@ bool s3_addr_make(struct s3_addr *addr, const char *endpoint_url, const char *re
 
 void s3_addr_free(struct s3_addr *addr)
 {
+	free(addr->region);
 	free(addr->endpoint);
 	free(addr->url_base);
 	free(addr->host);

@@ -14,6 +14,7 @@
 #include "util/bytes.h"
 
 struct s3_addr {
+	char *region;   /* to sign for */
 	char *endpoint; /* "https://host[:port]" as configured, without the bucket */
 	char *url_base; /* the URL before the path: "https://[bucket.]host[:port]" */
 	char *host;     /* Host header: "[bucket.]host[:port]", no port where it is the default */
@@ -24,15 +25,25 @@ struct s3_addr {
 	bool aws; /* amazonaws.com[.cn]: AWS itself, not a compatible server */
 };
 
+/* What an address is made from; the strings are borrowed. */
+struct s3_place {
+	const char *endpoint_url; /* NULL or "": Amazon's, by the region */
+	const char *region;
+	const char *bucket; /* or the ARN of an access point */
+	int addressing;     /* enum s3_config's S3_ADDRESS_* */
+	/* Which of Amazon's endpoints; nothing with an endpoint_url. */
+	bool dualstack, fips, accelerate;
+};
+
 /*
- * Makes the address of `bucket`. `endpoint_url` NULL or "": https://s3.REGION.amazonaws.com, with
- * .cn for regions of China. `addressing` is enum s3_config's S3_ADDRESS_*: AUTO takes virtual-host
+ * Makes the address of a bucket. Amazon's endpoint is https://s3.REGION.amazonaws.com, with .cn for
+ * regions of China, "s3-fips", ".dualstack" and "s3-accelerate" as wished. AUTO takes virtual-host
  * style on AWS when the bucket can be a DNS label (and has no dots under https: the certificate
- * would not fit), else path style. False with a sentence in `why` when URL, region or bucket is
- * not usable; `addr` is empty then.
+ * would not fit), else path style. An access point is always part of the host's name, its region
+ * that of its ARN. False with a sentence in `why` when something of it is not usable; `addr` is
+ * empty then. Source: AWS SDKs, endpoint rules of S3; S3 user guide, "Referencing access points".
  */
-bool s3_addr_make(struct s3_addr *addr, const char *endpoint_url, const char *region,
-	const char *bucket, int addressing, char *why, size_t why_size);
+bool s3_addr_make(struct s3_addr *addr, const struct s3_place *place, char *why, size_t why_size);
 void s3_addr_free(struct s3_addr *addr);
 
 /*

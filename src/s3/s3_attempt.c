@@ -98,7 +98,7 @@ static bool prepare(struct http_request *r, struct http_draft *draft)
 	if (!c->settings.sign)
 		return true;
 	in.payload_hash = payload_hash(op);
-	in.region = op->target->region;
+	in.region = op->target->addr.region;
 	in.now_ms = clk_wall_ms() + atomic_load(&c->clock_offset_ms);
 	return sign(op, &in, draft);
 }
@@ -381,7 +381,7 @@ static bool correct_region(struct s3_op *op)
 	/* Another operation was here before. */
 	if (op->client->target != op->target)
 		return true;
-	if (!region || !region[0] || !strcmp(region, op->target->region))
+	if (!region || !region[0] || !strcmp(region, op->target->addr.region))
 		return false;
 	return s3_client_move(op->client, region);
 }

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "s3/s3_arn.h"
 #include "util/clk.h"
 #include "util/log.h"
 #include "util/mem.h"
@@ -54,8 +55,8 @@ static bool endpoint_is_default(const struct s3_client *c, const struct s3_targe
 	char why[256];
 	bool same;
 
-	if (!t->addr.aws || !s3_addr_make(&implied, NULL, t->region, c->settings.bucket,
-				    c->addressing, why, sizeof(why)))
+	if (!t->addr.aws ||
+		!s3_settings_addr(&c->settings, NULL, t->addr.region, &implied, why, sizeof(why)))
 		return false;
 	same = !strcmp(implied.endpoint, t->addr.endpoint);
 	s3_addr_free(&implied);
@@ -67,12 +68,10 @@ static bool target_add(
 {
 	struct s3_target *t = mem_zalloc(sizeof(*t));
 
-	if (!s3_addr_make(
-		    &t->addr, endpoint_url, region, c->settings.bucket, c->addressing, why, size)) {
+	if (!s3_settings_addr(&c->settings, endpoint_url, region, &t->addr, why, size)) {
 		free(t);
 		return false;
 	}
-	t->region = mem_strdup(region);
 	t->older = c->target;
 	c->target = t;
 	c->target_count++;
@@ -85,9 +84,12 @@ bool s3_client_move(struct s3_client *c, const char *region)
 	const char *endpoint = endpoint_is_default(c, now) ? NULL : now->addr.endpoint;
 	char why[256];
 
+	/* An access point has its region in its name. */
+	if (s3_is_arn(c->settings.bucket))
+		return false;
 	if (c->target_count >= TARGETS_MAX) {
 		log_warn("s3: the server of bucket %s named %u regions; staying with %s",
-			c->settings.bucket, c->target_count, now->region);
+			c->settings.bucket, c->target_count, now->addr.region);
 		return false;
 	}
 	if (!target_add(c, endpoint, region, why, sizeof(why))) {
@@ -158,7 +160,6 @@ struct s3_client *s3_client_new(
 		return NULL;
 	}
 	c->loop = loop;
-	c->addressing = (int)config->addressing;
 	c->retry = config->retry ? *config->retry : s3_retry_default;
 	c->rng.state = (uint64_t)clk_wall_ms() ^ (uintptr_t)c;
 	LIST_INIT(&c->ops);
@@ -182,7 +183,6 @@ static void free_targets(struct s3_client *c)
 	while ((t = c->target)) {
 		c->target = t->older;
 		s3_addr_free(&t->addr);
-		free(t->region);
 		free(t);
 	}
 }

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "s3/s3_env.h"
@@ -109,6 +110,34 @@ static bool load_customer_key(struct s3_settings *s, char *why, size_t why_size)
 	return s->customer != NULL;
 }
 
+/* Words of the environment and of profiles: "true". */
+static bool is_wished(bool option, const char *variable, bool profile)
+{
+	return option || (variable ? !strcasecmp(variable, "true") : profile);
+}
+
+/* Which of Amazon's endpoints; those wishes of environment and files are for other buckets. */
+static bool choose_endpoint(
+	const struct input *in, struct s3_settings *s, bool given, char *why, size_t why_size)
+{
+	const struct s3_config *config = in->config;
+
+	if (given && (config->dualstack || config->fips || config->accelerate)) {
+		snprintf(why, why_size,
+			"dualstack, fips and accelerate choose among Amazon's endpoints: leave "
+			"them out, or endpoint_url and AWS_ENDPOINT_URL");
+		return false;
+	}
+	if (given)
+		return true;
+	s->dualstack = is_wished(config->dualstack, s3_env(in->env, "AWS_USE_DUALSTACK_ENDPOINT"),
+		in->profile.dualstack);
+	s->fips =
+		is_wished(config->fips, s3_env(in->env, "AWS_USE_FIPS_ENDPOINT"), in->profile.fips);
+	s->accelerate = config->accelerate;
+	return true;
+}
+
 static bool resolve(const struct input *in, struct s3_settings *s, char *why, size_t why_size)
 {
 	const struct s3_config *config = in->config;
@@ -121,6 +150,7 @@ static bool resolve(const struct input *in, struct s3_settings *s, char *why, si
 
 	s->region_given = region != NULL;
 	s->region = mem_strdup(region ? region : "us-east-1");
+	s->addressing = (int)config->addressing;
 	s->bucket = mem_strdup(config->bucket ? config->bucket : "");
 	s->ca_bundle = mem_strdup(ca_bundle);
 	s->sign = !config->no_sign_request;
@@ -134,11 +164,25 @@ static bool resolve(const struct input *in, struct s3_settings *s, char *why, si
 	}
 	if (!endpoint_url || !endpoint_url[0])
 		endpoint_url = s3_profile_endpoint(p, in->env, S3_SERVICE_S3);
-	if (!s3_addr_make(&s->addr, endpoint_url, s->region, s->bucket, (int)config->addressing,
-		    why, why_size))
+	if (!choose_endpoint(in, s, endpoint_url && endpoint_url[0], why, why_size) ||
+		!s3_settings_addr(s, endpoint_url, s->region, &s->addr, why, why_size))
 		return false;
 	return load_customer_key(s, why, why_size) &&
 	       (!s->sign || find_source(in, s, why, why_size));
+}
+
+bool s3_settings_addr(const struct s3_settings *s, const char *endpoint_url, const char *region,
+	struct s3_addr *addr, char *why, size_t why_size)
+{
+	struct s3_place place = {.endpoint_url = endpoint_url,
+		.region = region,
+		.bucket = s->bucket,
+		.addressing = s->addressing,
+		.dualstack = s->dualstack,
+		.fips = s->fips,
+		.accelerate = s->accelerate};
+
+	return s3_addr_make(addr, &place, why, why_size);
 }
 
 bool s3_settings_load(

@@ -21,6 +21,8 @@ struct s3_settings {
 	char *bucket;
 	char *region;
 	bool region_given; /* false: "us-east-1" because nobody said otherwise */
+	int addressing;    /* enum s3_config's */
+	bool dualstack, fips, accelerate;
 	struct s3_addr addr;
 	bool sign;
 	struct s3_chain chain;    /* empty with !sign: what another choice is made from */
@@ -43,6 +45,9 @@ struct s3_settings {
 bool s3_settings_load(
 	const struct s3_config *config, struct s3_settings *settings, char *why, size_t why_size);
 /* Wipes the secrets, frees the strings. */
+/* The address of its bucket at another endpoint or in another region: s3_addr_make. */
+bool s3_settings_addr(const struct s3_settings *settings, const char *endpoint_url,
+	const char *region, struct s3_addr *addr, char *why, size_t why_size);
 void s3_settings_free(struct s3_settings *settings);
 
 #endif

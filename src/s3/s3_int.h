@@ -25,7 +25,6 @@
 /* Where requests go. Never changed once made: attempts under way read it on the I/O threads. */
 struct s3_target {
 	struct s3_addr addr;
-	char *region;
 	struct s3_target *older; /* kept until the client is freed */
 };
 
@@ -41,7 +40,6 @@ struct s3_client {
 	struct loop *loop;
 	struct http_engine *http;
 	struct s3_settings settings;
-	int addressing;
 	struct s3_target *target; /* the newest */
 	unsigned target_count;
 	atomic_llong clock_offset_ms; /* server's time less ours; 0 until a server complained */

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "s3/s3_arn.h"
 #include "s3/s3_made.h"
 #include "s3/s3_uri.h"
 #include "util/mem.h"
@@ -146,7 +147,7 @@ void s3_op_copy_source(
 	struct buf path = BUF_INIT(SOURCE_BYTES_MAX);
 
 	s3_uri_path(&path, BYTES_STR(from->bucket));
-	buf_addc(&path, '/');
+	buf_adds(&path, s3_is_arn(from->bucket) ? "/object/" : "/");
 	s3_uri_path(&path, key);
 	/* A key that does not fit is no key of S3 (1,024 bytes); the empty source is refused there.
 	 */

@@ -113,6 +113,10 @@ static void take_setting(
 			put(field_at(p, i), value);
 	if (!strcmp(name, "ignore_configured_endpoint_urls"))
 		p->ignore_endpoints = is_true(value);
+	if (!strcmp(name, "use_dualstack_endpoint"))
+		p->dualstack = is_true(value);
+	if (!strcmp(name, "use_fips_endpoint"))
+		p->fips = is_true(value);
 }
 
 /* The second pass, when the profile's `services` and `sso_session` are known. */
@@ -196,6 +200,8 @@ bool s3_profile_load(struct s3_profile *profile, const char *name, const char *c
 	     s3_ini_read(credentials, take_setting, &keys_pass, why, why_size);
 	profile->found |= keys.found;
 	profile->ignore_endpoints |= keys.ignore_endpoints;
+	profile->dualstack |= keys.dualstack;
+	profile->fips |= keys.fips;
 	take_keys(profile, &keys);
 	take_fields(profile, &keys);
 	s3_profile_free(&keys);

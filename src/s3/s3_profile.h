@@ -20,6 +20,7 @@ struct s3_profile {
 	char *endpoint_url; /* for every service */
 	/* Of the profile's [services NAME] section; win. */
 	char *service_endpoint_url[S3_SERVICE__COUNT];
+	bool dualstack, fips;  /* use_dualstack_endpoint, use_fips_endpoint = true */
 	bool ignore_endpoints; /* ignore_configured_endpoint_urls = true */
 	char *role_arn, *source_profile, *credential_source, *mfa_serial;
 	char *external_id, *role_session_name, *duration_seconds;

@@ -35,8 +35,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (bucket)
 		*bucket++ = '\0';
 	for (addressing = S3_ADDRESS_AUTO; addressing <= S3_ADDRESS_VIRTUAL; addressing++) {
-		if (!s3_addr_make(&addr, url, "us-east-1", bucket ? bucket : "bkt", addressing, why,
-			    sizeof(why))) {
+		struct s3_place place = {.endpoint_url = url,
+			.region = "us-east-1",
+			.bucket = bucket ? bucket : "bkt",
+			.addressing = addressing,
+			.dualstack = size % 2,
+			.fips = size % 3 == 1,
+			.accelerate = size % 5 == 1};
+
+		if (!s3_addr_make(&addr, &place, why, sizeof(why))) {
 			FUZZ_REQUIRE(why[0] && !addr.host);
 			continue;
 		}

@@ -98,4 +98,47 @@ test_style_is_forced() {
 	works
 }
 
+# s3d has the access point NAME of ACCOUNT as the bucket NAME-ACCOUNT.
+test_access_points() {
+	local arn=arn:aws:s3:eu-north-1:123456789012:accesspoint/point url
+	need s3d
+	start_s3d --domain s3.localhost --bucket point-123456789012@eu-north-1
+	url=http://s3.localhost:${S3_ENDPOINT##*:}
+	BUCKET=point-123456789012
+	put_objects p/src 50 10
+	put_objects src 50 10
+	mount_fs "$arn" "endpoint_url=$url"
+	works
+	umount_fs
+	mount_fs "$arn:/p" "endpoint_url=$url"
+	works
+	umount_fs
+	BUCKET=$arn
+	refused 'leave path_style out' "$url" path_style
+	BUCKET=arn:aws:s3::123456789012:accesspoint/m1.mrap
+	refused 'Multi-Region' "$url"
+	BUCKET=arn:aws:s3:::bucket
+	refused 'by its name' "$url"
+}
+
+# The names of Amazon's endpoints cannot be reached here: the sentence about it has them.
+test_amazons_endpoints() {
+	need s3d
+	start_s3d
+	unset S3_ENDPOINT
+	refused_at() { # refused_at TEXT OPTIONS
+		mkdir -p refused
+		assert_fails "$1" "$S3BULKFS" -o "region=eu-north-1,$2" bucket "$WORK/refused"
+	}
+	refused_at 'no connection to https://s3\.dualstack\.eu-north-1\.amazonaws\.com ' dualstack
+	refused_at 'no connection to https://s3-fips\.eu-north-1\.amazonaws\.com ' fips
+	refused_at 'no connection to https://s3-accelerate\.amazonaws\.com ' accelerate
+	AWS_USE_FIPS_ENDPOINT=true AWS_USE_DUALSTACK_ENDPOINT=true \
+		refused_at 'https://s3-fips\.dualstack\.eu-north-1\.amazonaws\.com ' ro
+	printf '[default]\nuse_fips_endpoint = true\n' >config
+	AWS_CONFIG_FILE=$WORK/config refused_at 'https://s3-fips\.eu-north-1\.amazonaws\.com ' ro
+	refused_at 'accelerate and fips' accelerate,fips
+	refused_at 'leave them out' fips,endpoint_url=http://127.0.0.1:1
+}
+
 run_tests "$@"

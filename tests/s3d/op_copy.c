@@ -13,6 +13,20 @@
 #include "util/mem.h"
 #include "xml.h"
 
+/* "arn:...:ACCOUNT:accesspoint/NAME/object/KEY": the bucket is called NAME-ACCOUNT here. */
+static char *of_access_point(struct bytes name)
+{
+	char account[13], point[51];
+	int key = 0;
+
+	if (sscanf(name.ptr, "arn:%*[^:]:s3:%*[^:]:%12[0-9]:accesspoint/%50[^/]/object/%n", account,
+		    point, &key) != 2 ||
+		!key)
+		return NULL;
+	return mem_printf(
+		"%s-%s/%.*s", point, account, (int)(name.len - (size_t)key), name.ptr + key);
+}
+
 static struct object *find_named(struct req *r, struct bytes name, struct bucket **ret_bucket)
 {
 	const char *slash;
@@ -78,7 +92,8 @@ struct object *source_find(struct req *r, struct bucket **ret_bucket)
 	const char *header = req_header(r, "x-amz-copy-source");
 	size_t len = strcspn(header, "?");
 	const char *version = header[len] ? header + len + 1 : NULL;
-	char *name = mem_dup(header, len);
+	char *name = mem_dup(header, len), *point;
+	struct bytes decoded;
 	struct object *o;
 
 	if (version && strcmp(version, "versionId=null")) {
@@ -86,7 +101,10 @@ struct object *source_find(struct req *r, struct bucket **ret_bucket)
 		req_error(r, "NoSuchVersion", NULL);
 		return NULL;
 	}
-	o = find_named(r, uri_decode(name, len), ret_bucket);
+	decoded = uri_decode(name, len);
+	point = of_access_point(decoded);
+	o = find_named(r, point ? BYTES_STR(point) : decoded, ret_bucket);
+	free(point);
 	free(name);
 	if (!o || !customer_key_fits(r, true, o->meta) || !check_source_conditions(r, o))
 		return NULL;

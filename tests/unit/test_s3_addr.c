@@ -13,11 +13,12 @@ static char why[400];
 static void expect(const char *url, const char *region, const char *bucket, int addressing,
 	const char *base, const char *host, const char *path)
 {
+	struct s3_place place = {url, region, bucket, addressing, false, false, false};
 	struct s3_addr addr;
 	struct buf out = BUF_INIT(1000);
 
 	why[0] = '\0';
-	if (!s3_addr_make(&addr, url, region, bucket, addressing, why, sizeof(why)))
+	if (!s3_addr_make(&addr, &place, why, sizeof(why)))
 		fail_msg("%s: %s", url ? url : "(default)", why);
 	assert_string_equal(addr.url_base, base);
 	assert_string_equal(addr.host, host);
@@ -31,10 +32,11 @@ static void expect(const char *url, const char *region, const char *bucket, int 
 static void refuse(
 	const char *url, const char *region, const char *bucket, int addressing, const char *word)
 {
+	struct s3_place place = {url, region, bucket, addressing, false, false, false};
 	struct s3_addr addr;
 
 	why[0] = '\0';
-	assert_false(s3_addr_make(&addr, url, region, bucket, addressing, why, sizeof(why)));
+	assert_false(s3_addr_make(&addr, &place, why, sizeof(why)));
 	if (!strstr(why, word))
 		fail_msg("%s: '%s' does not say '%s'", url ? url : "(default)", why, word);
 	assert_null(addr.host);
@@ -141,19 +143,101 @@ static void bad_names(void **state)
 		"path addressing");
 }
 
+/* Amazon's other endpoints: by the AWS SDKs' endpoint rules of S3. */
+static void amazons(void **state)
+{
+	static const char arn[] = "arn:aws:s3:us-west-2:123456789012:accesspoint/my-ap",
+			  colon[] = "arn:aws-cn:s3:cn-north-1:123456789012:accesspoint:my-ap";
+	static const struct {
+		struct s3_place place;
+		const char *base, *region; /* base: NULL: refused, with `region` in the sentence */
+	} t[] = {
+		{{NULL, "eu-west-1", "bkt", S3_ADDRESS_AUTO, true, false, false},
+			"https://bkt.s3.dualstack.eu-west-1.amazonaws.com", "eu-west-1"},
+		{{NULL, "us-gov-west-1", "bkt", S3_ADDRESS_AUTO, false, true, false},
+			"https://bkt.s3-fips.us-gov-west-1.amazonaws.com", "us-gov-west-1"},
+		{{NULL, "us-east-2", "my.bkt", S3_ADDRESS_AUTO, true, true, false},
+			"https://s3-fips.dualstack.us-east-2.amazonaws.com", "us-east-2"},
+		{{NULL, "us-east-2", "bkt", S3_ADDRESS_AUTO, false, false, true},
+			"https://bkt.s3-accelerate.amazonaws.com", "us-east-2"},
+		{{NULL, "us-east-2", "bkt", S3_ADDRESS_AUTO, true, false, true},
+			"https://bkt.s3-accelerate.dualstack.amazonaws.com", "us-east-2"},
+		{{NULL, "us-east-2", "", S3_ADDRESS_SERVICE, false, false, true},
+			"https://s3.us-east-2.amazonaws.com", "us-east-2"},
+		{{NULL, "us-east-2", "bkt", S3_ADDRESS_AUTO, false, true, true}, NULL, "fips"},
+		{{NULL, "us-east-2", "my.bkt", S3_ADDRESS_AUTO, false, false, true}, NULL, "dots"},
+		{{NULL, "us-east-2", "bkt", S3_ADDRESS_PATH, false, false, true}, NULL, "path"},
+		{{NULL, "us-east-1", arn, S3_ADDRESS_AUTO, false, false, false},
+			"https://my-ap-123456789012.s3-accesspoint.us-west-2.amazonaws.com",
+			"us-west-2"},
+		{{NULL, "us-east-1", arn, S3_ADDRESS_AUTO, true, true, false},
+			"https://my-ap-123456789012.s3-accesspoint-fips.dualstack.us-west-2"
+			".amazonaws.com",
+			"us-west-2"},
+		{{NULL, "us-east-1", colon, S3_ADDRESS_VIRTUAL, false, false, false},
+			"https://my-ap-123456789012.s3-accesspoint.cn-north-1.amazonaws.com.cn",
+			"cn-north-1"},
+		{{"http://s3.localhost:99", "us-east-1", arn, S3_ADDRESS_AUTO, false, false, false},
+			"http://my-ap-123456789012.s3.localhost:99", "us-west-2"},
+		{{NULL, "us-east-1", arn, S3_ADDRESS_PATH, false, false, false}, NULL, "path"},
+		{{NULL, "us-east-1", arn, S3_ADDRESS_AUTO, false, false, true}, NULL, "accelerate"},
+	};
+	struct s3_addr addr;
+	size_t i;
+
+	for (i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		bool made = s3_addr_make(&addr, &t[i].place, why, sizeof(why));
+
+		if (made != (t[i].base != NULL) || (!made && !strstr(why, t[i].region)))
+			fail_msg("%zu: %s", i, made ? addr.url_base : why);
+		if (made) {
+			assert_string_equal(addr.url_base, t[i].base);
+			assert_string_equal(addr.region, t[i].region);
+		}
+		s3_addr_free(&addr);
+	}
+}
+
+static void bad_arns(void **state)
+{
+	static const char *const bad[][2] = {
+		{"arn:aws:s3", "parts"},
+		{"arn:aws:s3:::bucket", "by its name"},
+		{"arn:aws:s3:us-west-2:123456789012:accesspoint/", "no ARN"},
+		{"arn:aws:s3:us-west-2:12345678901:accesspoint/my-ap", "no ARN"},
+		{"arn:aws:s3:us-west-2:123456789012:accesspoint/My_ap", "no ARN"},
+		{"arn:aws:s3:us-west-2:123456789012:accesspoint/my-ap/object/x", "no ARN"},
+		{"arn:aws:s3:us west:123456789012:accesspoint/my-ap", "no ARN"},
+		{"arn:aws:s3::123456789012:accesspoint/m1.mrap", "Multi-Region"},
+		{"arn:aws:s3-outposts:us-west-2:123456789012:outpost/op/accesspoint/ap",
+			"Outposts"},
+		{"arn:aws:s3-object-lambda:us-west-2:123456789012:accesspoint/ap", "Lambda"},
+		{"arn:aws:sns:us-west-2:123456789012:accesspoint/my-ap", "by its name"},
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		refuse(NULL, "us-east-1", bad[i][0], S3_ADDRESS_AUTO, bad[i][1]);
+}
+
 static void paths(void **state)
 {
+	static const struct s3_place usual = {.region = "r", .bucket = "bkt"},
+				     with_path = {.endpoint_url = "http://h",
+					     .region = "r",
+					     .bucket = "bkt",
+					     .addressing = S3_ADDRESS_PATH};
 	struct s3_addr addr;
 	struct buf out = BUF_INIT(1000);
 
-	assert_true(s3_addr_make(&addr, "http://h", "r", "bkt", S3_ADDRESS_PATH, why, sizeof(why)));
+	assert_true(s3_addr_make(&addr, &with_path, why, sizeof(why)));
 	s3_addr_path(&addr, BYTES_NONE, &out);
 	assert_string_equal(buf_str(&out), "/bkt");
 	buf_cut(&out, 0);
 	s3_addr_path(&addr, BYTES_LIT("/a//../\xff"), &out);
 	assert_string_equal(buf_str(&out), "/bkt//a//../%FF");
 	s3_addr_free(&addr);
-	assert_true(s3_addr_make(&addr, NULL, "r", "bkt", S3_ADDRESS_AUTO, why, sizeof(why)));
+	assert_true(s3_addr_make(&addr, &usual, why, sizeof(why)));
 	buf_cut(&out, 0);
 	s3_addr_path(&addr, BYTES_NONE, &out);
 	assert_string_equal(buf_str(&out), "/");
@@ -169,6 +253,8 @@ int main(void)
 		cmocka_unit_test(hosts_and_ports),
 		cmocka_unit_test(bad_urls),
 		cmocka_unit_test(bad_names),
+		cmocka_unit_test(amazons),
+		cmocka_unit_test(bad_arns),
 		cmocka_unit_test(paths),
 	};
 
