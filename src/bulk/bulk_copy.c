@@ -2,12 +2,33 @@
  * A copy by one CopyObject, pinned to the version that was listed or opened (contract C7). Retried
  * in bulk.c (bulk_try_again); larger sources are copied in parts by bulk_mpcopy.c.
  */
+#include <string.h>
+
 #include "bulk/bulk_int.h"
+#include "s3/s3_errcode.h"
+
+void copy_tags_denied(struct s3_err *err)
+{
+	struct s3_err was = *err;
+
+	s3_err_set(err, was.cls, was.errnum, was.code,
+		"the source's tags may not be read (-o copy_tags=no copies without them): %s",
+		was.message);
+	err->http_status = was.http_status;
+	memcpy(err->request_id, was.request_id, sizeof(err->request_id));
+}
+
+/* S3 names the action that is not allowed. */
+static bool is_about_tags(const struct s3_err *err)
+{
+	return err->cls == S3_DENIED && strstr(err->message, "s3:GetObjectTagging");
+}
 
 static void copy_done(
 	void *ctx, const struct s3_err *err, const struct s3_put_result *result, int64_t mtime_ms)
 {
 	struct bulk_op *op = ctx;
+	struct s3_err final = *err;
 
 	(void)mtime_ms;
 	bulk_landed_one(op->target, &op->launch, err);
@@ -17,7 +38,9 @@ static void copy_done(
 		memcpy(op->etag, result->etag.ptr, result->etag.len);
 		op->etag[result->etag.len] = '\0';
 	}
-	bulk_finish(op, err);
+	if (is_about_tags(err))
+		copy_tags_denied(&final);
+	bulk_finish(op, &final);
 }
 
 void copy_failed(struct bulk_op *op, const struct s3_err *err)

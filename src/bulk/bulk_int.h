@@ -78,6 +78,8 @@ void copy_launch(struct bulk_op *op);
 void copy_send(struct bulk_op *op, const struct s3_meta *replace);
 void copy_failed(struct bulk_op *op, const struct s3_err *err); /* an attempt has */
 void copy_found(struct bulk_op *op, const struct s3_object *o); /* an earlier attempt has made it */
+/* The failure of a copy whose source's tags may not be read, with what helps. */
+void copy_tags_denied(struct s3_err *err);
 /* bulk_meta.c */
 void meta_copy_launch(struct bulk_op *op);
 /* The source's metadata with the operation's changes; borrows from both; free(*headers). */

@@ -1,8 +1,9 @@
 /*
  * A copy in parts: HeadObject (for the metadata, which CreateMultipartUpload does not take over),
- * GetObjectTagging when there are tags, CreateMultipartUpload, UploadPartCopy for each range pinned
- * by ETag, CompleteMultipartUpload; on any failure AbortMultipartUpload. One pure step function
- * says what comes next; each part takes its own place in the window. Core thread only.
+ * GetObjectTagging when there are tags and they are wanted, CreateMultipartUpload, UploadPartCopy
+ * for each range pinned by ETag, CompleteMultipartUpload; on any failure AbortMultipartUpload. One
+ * pure step function says what comes next; each part takes its own place in the window. Core thread
+ * only.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -176,6 +177,8 @@ static void tags_in(
 
 	if (err->cls != S3_OK) {
 		m->err = *err;
+		if (err->cls == S3_DENIED)
+			copy_tags_denied(&m->err);
 		step(op);
 		return;
 	}
@@ -205,7 +208,7 @@ static void headed(void *ctx, const struct s3_err *err, const struct s3_object *
 		return;
 	}
 	meta = meta_patched(op, object, &headers);
-	if (object->tag_count) {
+	if (object->tag_count && s3_client_copies_tags(op->target->client)) {
 		op->parts->meta = s3_meta_dup(&meta);
 		s3_get_tags(op->source->client, op->source_key, 0, tags_in, op);
 	} else {

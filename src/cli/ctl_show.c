@@ -243,6 +243,8 @@ static void print_failure(FILE *out, const cJSON *f, const char *mountpoint)
 	if (*ctl_text(f, "command"))
 		fprintf(out, ", for %s (process %.0f)", ctl_text(f, "command"),
 			ctl_number(f, "pid"));
+	if (*ctl_text(f, "message"))
+		fprintf(out, ": %s", ctl_text(f, "message"));
 	fprintf(out, "\n");
 }
 

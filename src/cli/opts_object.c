@@ -52,6 +52,12 @@ static bool set_bucket_owner(struct opts *o, const char *v)
 	return opts_keep(&o->s3.bucket_owner, v);
 }
 
+static bool set_copy_tags(struct opts *o, const char *v)
+{
+	o->s3.object.no_tags = !strcmp(v, "no");
+	return o->s3.object.no_tags || !strcmp(v, "yes");
+}
+
 const struct option_rule opts_object_rules[] = {
 	{"storage_class=", set_storage_class,
 		"of what is written or copied, for example STANDARD_IA;\n"
@@ -67,6 +73,9 @@ const struct option_rule opts_object_rules[] = {
 	{"acl=", set_acl,
 		"a canned ACL of what is written or copied, for example\n"
 		"                         bucket-owner-full-control"},
+	{"copy_tags=", set_copy_tags,
+		"no: copies leave their source's tags behind, and need no\n"
+		"                         right to read them (default: yes)"},
 	{"requester_pays", set_requester_pays, "you pay for requests to this bucket"},
 	{"expected_bucket_owner=", set_bucket_owner,
 		"account, 12 digits: requests fail if another one has\n"

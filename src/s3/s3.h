@@ -96,6 +96,7 @@ struct s3_object_settings {
 	 * Goes with every request that makes, reads or copies an object. Secret. */
 	const char *customer_key;
 	const char *acl; /* x-amz-acl, a canned one */
+	bool no_tags;    /* copies leave their source's tags behind: they are not read */
 };
 /*
  * The customer_key that a file has, as 32 bytes or as base64 of them, which nobody but its owner
@@ -161,6 +162,9 @@ const char *s3_client_bucket(const struct s3_client *client);
 const char *s3_client_endpoint(const struct s3_client *client); /* "https://host[:port]" */
 /* That of every object that it makes; NULL: what its caller says. Borrowed. */
 const char *s3_client_storage_class(const struct s3_client *client);
+/* Do copies that it makes have their source's tags? Else CopyObject drops them, and nobody who
+ * copies in parts need ask for them. */
+bool s3_client_copies_tags(const struct s3_client *client);
 /* Operations fail with S3_DENIED and this code while there are no credentials to be had... */
 #define S3_NO_CREDENTIALS "NoCredentials"
 /* ... and this is the whole sentence about it, "" when all is well. Borrowed. */

@@ -238,6 +238,11 @@ const char *s3_client_storage_class(const struct s3_client *c)
 	return c->settings.object.storage_class;
 }
 
+bool s3_client_copies_tags(const struct s3_client *c)
+{
+	return !c->settings.object.no_tags;
+}
+
 const char *s3_client_credentials_problem(const struct s3_client *c)
 {
 	return c->provider ? s3_provider_problem(c->provider) : "";

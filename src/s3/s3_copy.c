@@ -36,6 +36,11 @@ struct s3_op *s3_copy(struct s3_client *c, const struct s3_copy_params *params, 
 	}
 	if (params->storage_class)
 		meta.storage_class = params->storage_class;
+	/* Without the directive S3 reads the source's tags, which wants a right of its own. */
+	if (!s3_client_copies_tags(c)) {
+		meta.tagging = "";
+		s3_op_header_str(op, "x-amz-tagging-directive", "REPLACE");
+	}
 	s3_op_meta(op, &meta);
 	return s3_op_start(op);
 }

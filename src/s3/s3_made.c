@@ -13,6 +13,7 @@ struct s3_object_settings s3_object_settings_dup(const struct s3_object_settings
 		.encryption = mem_strdup(from->encryption),
 		.kms_key_id = mem_strdup(from->kms_key_id),
 		.bucket_key = from->bucket_key,
+		.no_tags = from->no_tags,
 		.acl = mem_strdup(from->acl),
 		.customer_key = mem_strdup(from->customer_key),
 	};

@@ -523,4 +523,63 @@ test_access_refused() {
 	refused "option 'requester_pays=yes'" requester_pays=yes
 }
 
+test_copy_tags_no() {
+	local key
+	need s3d
+	start_server
+	make_bucket two
+	put_all @Tagging=a=1
+	mount_shared "$BUCKET" a "$LARGE,copy_tags=no,commit=close"
+	mount_shared two b "$LARGE"
+	fault '{"op":"GetObjectTagging","status":403,"code":"AccessDenied"}'
+	stats_reset
+	assert_exit 0 cp -r "$WORK/a/src" "$WORK/a/copied"
+	assert_exit 0 cp "$WORK/a/big" "$WORK/a/big-copy"
+	assert_exit 0 mv "$WORK/a/mv" "$WORK/a/moved"
+	assert_exit 0 mv "$WORK/a/dir" "$WORK/a/dir-moved"
+	assert_exit 0 chmod 600 "$WORK/a/chmod" "$WORK/a/big-chmod"
+	assert_eq 0 "$(stat_get GetObjectTagging)" GetObjectTagging
+	# What counts is who makes the copy.
+	assert_exit 0 cp -r "$WORK/a/src" "$WORK/b/src"
+	faults_clear
+	assert_exit 0 cp "$WORK/a/big" "$WORK/b/big"
+	assert_exit 0 cp "$WORK/b/big" "$WORK/a/big-back"
+	for key in copied/f1 copied/f2 big-copy moved dir-moved/f chmod big-chmod big-back; do
+		hasnt $key '^tag'
+	done
+	BUCKET=two has src/f1 "tag.a 1"
+	BUCKET=two has big "tag.a 1"
+	has src/f1 "tag.a 1"
+}
+
+# Without the option copies have the tags; if they may not be read, the log and s3bulkfsctl say what
+# to do.
+test_copy_tags_denied() {
+	need s3d
+	local said="the source's tags may not be read (-o copy_tags=no copies without them): Access"
+	start_server
+	put_all @Tagging=a=1
+	mount_fs "$BUCKET" "$LARGE,copy_tags=yes"
+	fault '{"op":"GetObjectTagging","status":403,"code":"AccessDenied"}'
+	assert_exit 0 cp -r "$MNT/src" "$MNT/copied"
+	assert_exit 1 cp "$MNT/big" "$MNT/refused"
+	printf '%s' "$OUT" | grep -q 'Permission denied' || fail "cp said '$OUT'"
+	grep -F "copy of /refused failed: AccessDenied (HTTP 403): $said" "$WORK/daemon0.log" ||
+		fail "the log says: $(cat "$WORK/daemon0.log")"
+	run "$(dirname "$S3BULKFS")/s3bulkfsctl" errors "$MNT"
+	printf '%s' "$OUT" | grep -qF "$said" || fail "the ledger has no remedy"
+	# S3 has the same reason for not copying a small object, if it says so.
+	fault '{"op":"CopyObject","key":"small","status":403,"code":"AccessDenied",
+		"message":"User x is not authorized to perform: s3:GetObjectTagging on resource"}'
+	assert_exit 1 cp "$MNT/src/f1" "$MNT/small"
+	grep 'copy of /small failed' "$WORK/daemon0.log" | grep -F -- '-o copy_tags=no' ||
+		fail "the log says: $(cat "$WORK/daemon0.log")"
+	faults_clear
+	assert_exit 0 cp "$MNT/big" "$MNT/allowed"
+	has copied/f1 "tag.a 1"
+	has allowed "tag.a 1"
+	refused "option 'copy_tags=never' is not valid" copy_tags=never
+	umount "$MNT"
+}
+
 run_tests "$@"

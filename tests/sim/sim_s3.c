@@ -37,6 +37,12 @@ const char *s3_client_storage_class(const struct s3_client *client)
 	return NULL;
 }
 
+bool s3_client_copies_tags(const struct s3_client *client)
+{
+	(void)client;
+	return true;
+}
+
 size_t s3_delete_weight(struct bytes key)
 {
 	return key.len + 30;

@@ -183,6 +183,12 @@ const char *s3_client_bucket(const struct s3_client *client)
 	return (const char *)client;
 }
 
+bool s3_client_copies_tags(const struct s3_client *client)
+{
+	(void)client;
+	return true;
+}
+
 struct s3_op *s3_copy(struct s3_client *c, const struct s3_copy_params *params, unsigned flags,
 	s3_copy_fn *done, void *ctx)
 {
