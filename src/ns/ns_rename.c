@@ -44,10 +44,17 @@ static void target_settled(struct accepted *a)
 	node_unref(dir);
 }
 
-/* Nobody waits any more: whether there is a copy, only S3 knows. */
+/* Whether there is a copy, only S3 knows, also of a directory that it had not heard of. */
+static void ask_for_copy(struct node *parent)
+{
+	dirs_sent(parent);
+	dir_changed(parent);
+}
+
+/* Nobody waits any more. */
 static void renaming_drop(struct ns_call *c)
 {
-	dir_changed(c->parent2);
+	ask_for_copy(c->parent2);
 	renaming_free(c);
 }
 
@@ -81,10 +88,11 @@ static void rename_end(struct ns_call *c)
 		r->etag = (struct etag){0};
 		sources_follow(n, &old, &n->etag);
 		etag_free(&old);
+		dirs_sent(c->parent2);
 		take_name(n, c->parent2, c->name2);
 		n->checked_ms = 0;
 	} else {
-		dir_changed(c->parent2);
+		ask_for_copy(c->parent2);
 	}
 	renaming_free(c);
 	c->reply(c, errnum);

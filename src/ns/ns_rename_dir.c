@@ -158,6 +158,9 @@ static void job_end(struct rename_job *j, int errnum)
 	struct node *old = node_live(j->parent2, to);
 	struct ns_call *c;
 
+	/* S3 knows the directory now by what is in it, or may: it is the one to ask from now on. */
+	if (j->count && j->phase != LISTING)
+		dirs_sent(j->parent2);
 	if (!errnum && j->dir->live) {
 		if (old && old != j->dir)
 			node_remove(old);

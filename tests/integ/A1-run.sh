@@ -420,6 +420,21 @@ test_empty_directory_refused() {
 	in_s3 e/ || fail "the directory above is not in S3"
 }
 
+# A directory that S3 had not heard of is in S3 when something is renamed into it.
+test_renamed_into_new_directory() {
+	fresh
+	mkdir -p "$MNT/old/empty"
+	echo 1 >"$MNT/old/f"
+	# shellcheck disable=SC2016 # the inner shell expands it
+	run_on bash -c 'cd "$1" && mkdir -p a/b c && mv old/f a/b && mv old/empty c' - "$MNT"
+	assert_eq 0 "$RC" "exit code"
+	assert_eq f "$(ls "$MNT/a/b")" "the file"
+	assert_eq empty "$(ls "$MNT/c")" "the directory"
+	assert_fails 'not empty' rmdir "$MNT/c"
+	assert_exit 0 rm -r "$MNT/a" "$MNT/c"
+	assert_eq old/ "$(s3 ls "$BUCKET" | cut -f 1)" "what S3 has"
+}
+
 test_make() {
 	need s3d
 	fresh
