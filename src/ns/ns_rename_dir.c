@@ -36,6 +36,7 @@ struct rename_job {
 	size_t limit;
 	enum phase phase;
 	struct held_walks *held;
+	pid_t tid;                   /* who renames */
 	bool torn;                   /* something of the source could not be copied back */
 	struct s3_err err;           /* the first one */
 	struct ns_call_list waiters; /* the rename call; empty after an interrupt */
@@ -206,7 +207,28 @@ static void step_over(struct rename_job *j)
 
 static const char *phase_name(enum phase phase)
 {
-	return phase == COPYING ? "copy" : phase == RESTORING ? "copy back" : "delete";
+	return phase == COPYING     ? "copy for the rename of a directory"
+	       : phase == RESTORING ? "copy back for the rename of a directory"
+				    : "delete for the rename of a directory";
+}
+
+static void report(const struct rename_job *j, const struct bulk_op *op, const struct s3_err *err)
+{
+	struct buf path = BUF_INIT(0);
+	char text[400], command[64] = "";
+	struct ns_failure f = {.what = phase_name(j->phase),
+		.key = op->key,
+		.err = *err,
+		.command = command,
+		.pid = j->tid};
+
+	log_error("%s failed at %.*s: %s", f.what, (int)op->key.len, op->key.ptr,
+		s3_err_text(err, text, sizeof(text)));
+	node_path(j->dir, &path);
+	f.path = buf_str(&path);
+	procstat_command(j->tid, command);
+	ledger_add(&j->volume->ledger, &f);
+	buf_free(&path);
 }
 
 static void done_well(struct move *m)
@@ -236,12 +258,9 @@ static void moved(struct bulk_op *op, const struct s3_err *err)
 {
 	struct move *m = (struct move *)op;
 	struct rename_job *j = m->job;
-	char text[400];
 
 	if (err->cls != S3_OK) {
-		log_error("%s for the rename of a directory failed at %.*s: %s",
-			phase_name(j->phase), (int)op->key.len, op->key.ptr,
-			s3_err_text(err, text, sizeof(text)));
+		report(j, op, err);
 		m->copied |= j->phase == COPYING && !bulk_is_refused(op, err);
 		m->deleted |= j->phase == DELETING && !bulk_is_refused(op, err);
 		j->torn |= j->phase == RESTORING;
@@ -404,6 +423,7 @@ static void job_start(struct ns_call *c, struct node *dir, struct held_walks *he
 	struct ns *ns = dir->volume->ns;
 
 	j->volume = dir->volume;
+	j->tid = c->tid;
 	j->held = held;
 	j->dir = node_ref(dir);
 	j->parent2 = node_ref(c->parent2);

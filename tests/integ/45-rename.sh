@@ -66,6 +66,9 @@ test_directory_refused() {
 	s3 ls "$BUCKET" d/ >before
 	fault '{"op":"CopyObject","key":"e/*17*","status":403,"code":"AccessDenied"}'
 	assert_fails 'denied' mv "$MNT/d" "$MNT/e"
+	"$(dirname "$S3BULKFS")/s3bulkfsctl" errors "$MNT" >ledger
+	grep -q "copy for the rename of a directory of $MNT/d failed: AccessDenied (HTTP 403), \
+key e/f000017, request [0-9A-F]*, for mv" ledger || fail "the ledger does not name the key"
 	faults_clear
 	s3 ls "$BUCKET" d/ >after
 	assert_eq "$(cat before)" "$(cat after)" "the source in S3"
