@@ -68,14 +68,14 @@ const struct option_rule opts_object_rules[] = {
 	{"sse_kms_key_id=", set_kms_key_id, "with the key of this id or ARN in AWS KMS"},
 	{"sse_bucket_key", set_bucket_key, "with sse=aws:kms: fewer calls of KMS, by a bucket key"},
 	{"sse_customer_key_file=", set_customer_key_file,
-		"a key that S3 does not keep (SSE-C) encrypts everything:\n"
-		"                         32 bytes, or base64 of them"},
+		"encrypt with a key that S3 does not keep (SSE-C), from a\n"
+		"                         file with 32 bytes, or base64 of them"},
 	{"acl=", set_acl,
 		"a canned ACL of what is written or copied, for example\n"
 		"                         bucket-owner-full-control"},
 	{"copy_tags=", set_copy_tags,
-		"no: copies leave their source's tags behind, and need no\n"
-		"                         right to read them (default: yes)"},
+		"no: copies leave tags behind, and need no right to read\n"
+		"                         them (default: yes)"},
 	{"requester_pays", set_requester_pays, "you pay for requests to this bucket"},
 	{"expected_bucket_owner=", set_bucket_owner,
 		"account, 12 digits: requests fail if another one has\n"

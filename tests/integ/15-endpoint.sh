@@ -60,6 +60,24 @@ test_tls() {
 	works
 }
 
+# A customer key goes where nobody can read it on the way.
+test_tls_with_customer_key() {
+	local md5
+	need s3d
+	certificate server IP:127.0.0.1
+	start_tls server
+	(umask 077 && head -c 32 /dev/urandom >key)
+	mount_fs "$BUCKET" "ca_bundle=$WORK/ca.pem,sse_customer_key_file=key"
+	echo content >"$MNT/f"
+	assert_exit 0 cp "$MNT/f" "$MNT/g"
+	md5=$(openssl md5 -binary key | base64)
+	ctl GET "dump?bucket=$BUCKET" >dump
+	assert_eq 2 "$(grep -cF "customer-key-md5\":\"$md5\"" dump)" "objects with the key"
+	umount_fs
+	mount_fs "$BUCKET" "ca_bundle=$WORK/ca.pem,sse_customer_key_file=key"
+	assert_eq content "$(cat "$MNT/g")" "the copy"
+}
+
 test_tls_is_verified() {
 	need s3d
 	certificate server DNS:s3.example.com
