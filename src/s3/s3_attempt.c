@@ -279,6 +279,29 @@ static int64_t retry_after_ms(const struct s3_op *op)
 	return seconds > 3600 ? 3600000 : (int64_t)seconds * 1000;
 }
 
+/*
+ * A bare 400 to a HEAD is what S3 says without the object's key, or with a key where it has none.
+ * Not every caller logs what fails, a lookup of a name does not: once is enough to be told.
+ */
+static void suspect_key(struct s3_op *op)
+{
+	struct s3_client *c = op->client;
+	char text[400];
+
+	snprintf(op->err.message, sizeof(op->err.message),
+		op->customer ? "perhaps the object is not encrypted with a customer key, as "
+			       "-o sse_customer_key_file says"
+			     : "perhaps the object is encrypted with a customer key: "
+			       "-o sse_customer_key_file");
+	/* Temporary credentials that have expired are refused in the same way. */
+	if (c->key_suspected || (op->creds && op->creds->session_token && !op->renewals))
+		return;
+	log_warn("%s of %.*s in bucket %s failed: %s", op->type->name,
+		(int)(op->key.len < 1024 ? op->key.len : 1024), op->key.ptr, c->settings.bucket,
+		s3_err_text(&op->err, text, sizeof(text)));
+	c->key_suspected = true;
+}
+
 static void set_fault(struct s3_op *op, const struct s3_xml_fault *fault)
 {
 	struct bytes id = fault->request_id;
@@ -290,11 +313,7 @@ static void set_fault(struct s3_op *op, const struct s3_xml_fault *fault)
 	if (!op->err.code[0])
 		snprintf(op->err.code, sizeof(op->err.code), "HTTP%d", op->http.result.status);
 	if (!op->err.message[0] && op->type->customer && op->http.result.status == 400)
-		snprintf(op->err.message, sizeof(op->err.message),
-			op->customer ? "perhaps the object is not encrypted with a customer key, "
-				       "as -o sse_customer_key_file says"
-				     : "perhaps the object is encrypted with a customer key: "
-				       "-o sse_customer_key_file");
+		suspect_key(op);
 	op->fault_region = s3_op_keep(op, fault->region);
 	op->fault_time_ms = fault->server_time_ms;
 }

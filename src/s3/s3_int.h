@@ -56,6 +56,8 @@ struct s3_client {
 	size_t reply_count, list_count;
 	struct s3_stats stats;
 	bool closing;
+	bool key_suspected; /* it was logged that an object may want another key of SSE-C, or none
+			     */
 };
 
 /* Parsers from and to the client's store. Core thread. */

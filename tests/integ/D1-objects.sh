@@ -231,6 +231,12 @@ test_customer_key_that_does_not_fit() {
 	assert_fails 'Invalid argument' chmod 600 "$MNT/f"
 	grep -q 'perhaps the object is encrypted with a customer key: -o sse_customer_key_file' \
 		"$WORK"/daemon*.log || fail "the log has no remedy: $(cat "$WORK"/daemon*.log)"
+	# A lookup by name alone is told why, too.
+	remount "$BUCKET"
+	assert_fails 'Invalid argument' stat "$MNT/f"
+	assert_fails 'Invalid argument' stat "$MNT/f"
+	assert_eq 1 "$(grep -c 'HeadObject of f in bucket bucket failed: HTTP400' \
+		"$WORK"/daemon3.log)" "lines about it"
 	echo plain >plain
 	s3 put "$BUCKET" plain plain
 	remount "$BUCKET" sse_customer_key_file=key
