@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "util/log.h"
 #include "util/mem.h"
 
 #define BLOCK_START ((size_t)256 << 10)
@@ -101,6 +102,20 @@ struct readahead *readahead_get(
 	return ra;
 }
 
+/* The caller has an errno only. That a version is not there any more needs no line: reads that
+ * matter look for the next one. */
+static void tell(const struct node *n, const struct s3_err *err)
+{
+	struct buf path = BUF_INIT(65536);
+	char text[400];
+
+	if (err->cls == S3_OK || err->cls == S3_CHANGED || err->cls == S3_CANCELLED)
+		return;
+	node_path(n, &path);
+	log_error("reading %s failed: %s", buf_str(&path), s3_err_text(err, text, sizeof(text)));
+	buf_free(&path);
+}
+
 static void got(void *ctx, const struct s3_err *err, const struct s3_get_result *result)
 {
 	struct block *b = ctx;
@@ -110,6 +125,7 @@ static void got(void *ctx, const struct s3_err *err, const struct s3_get_result 
 		block_free(b);
 		return;
 	}
+	tell(b->ahead->node, err);
 	if (err->cls == S3_NOT_FOUND)
 		b->errnum = ESTALE; /* the file was there when it was opened */
 	else if (err->cls != S3_OK)

@@ -316,9 +316,10 @@ void meta_set(struct ns_call *c)
 		wait_node(c, n, meta_set);
 		return;
 	}
+	/* A bucket has no object for its root: what is set for it lasts as long as the mount. */
 	if (m.has && !n->parent)
-		c->errnum = EPERM; /* the mount's options say what its root is */
-	if (!m.has || c->errnum || !n->live)
+		meta_take_bits(meta_get(n), &m, m.has);
+	if (!m.has || c->errnum || !n->live || !n->parent)
 		set_done(c);
 	else
 		meta_change(c, &m, set_done);

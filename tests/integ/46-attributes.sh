@@ -245,4 +245,24 @@ test_owners_of_new_names() {
 	assert_eq "" "$(meta_of anybody)" "of anybody in S3"
 }
 
+# There is no object for a mount's root: what is set for it lasts as long as the mount.
+test_of_the_root() {
+	fresh
+	mkdir -p local/d
+	echo x >local/d/f
+	touch -d '2001-02-03 04:05:06.5 UTC' local
+	chmod 1711 local
+	chown 7:8 local
+	assert_exit 0 rsync -a local/ "$MNT/"
+	assert_eq '1711 7:8 981173106.500000000' "$(stat -c '%a %u:%g %.9Y' "$MNT")" rsync
+	assert_exit 0 chmod 755 "$MNT"
+	touch local
+	assert_exit 0 cp -a local/. "$MNT"
+	tar -C local -c . >tar
+	assert_exit 0 tar -C "$MNT" -xf tar
+	assert_eq "$(stat -c '%a %u:%g %Y' local)" "$(stat -c '%a %u:%g %Y' "$MNT")" tar
+	assert_exit 0 "$(dirname "$S3BULKFS")/s3bulkfsctl" run --mount "$MNT" rsync -a --delete local/ "$MNT/"
+	assert_eq $'d/\nd/f' "$(s3 ls "$BUCKET" | cut -f 1 | sort)" "what S3 has"
+}
+
 run_tests "$@"
