@@ -463,8 +463,9 @@ void rename_dir(struct ns_call *c)
 		keep_parent(c, n, rename_dir);
 		return;
 	}
-	if (to && !to->unsent && !dir_is_fresh(to, c) && c->step < 3) {
-		c->step++;
+	/* That it is empty must be true now, and not only by what was listed lately. */
+	if (to && !to->unsent && (c->step < 2 || !dir_is_fresh(to, c)) && c->step < 4) {
+		c->step = c->step < 2 ? 2 : c->step + 1;
 		dir_list(to);
 		park(c, &to->u.dir->waiters, rename_dir);
 		return;

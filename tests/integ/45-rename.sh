@@ -248,4 +248,18 @@ test_beyond_the_limit() {
 	assert_eq 11 "$(s3 ls "$BUCKET" d/ | wc -l)" "objects of the source"
 }
 
+# Others have filled the directory that seems to be empty.
+test_over_what_others_have_filled() {
+	start_server
+	mount_fs "$BUCKET" metadata_ttl=60
+	mkdir "$MNT/d" "$MNT/empty"
+	echo ours >"$MNT/d/a"
+	ls "$MNT/empty"
+	echo theirs >theirs
+	s3 put "$BUCKET" empty/a theirs
+	assert_fails 'not empty' mv -T "$MNT/d" "$MNT/empty"
+	assert_eq theirs "$(s3 get "$BUCKET" empty/a)" "what others have put there"
+	assert_eq ours "$(s3 get "$BUCKET" d/a)" "the source"
+}
+
 run_tests "$@"

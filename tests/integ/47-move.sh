@@ -49,4 +49,35 @@ test_several_arguments() {
 	assert_eq "" "$(s3 ls "$BUCKET" src/)$(s3 ls "$BUCKET" other/)" "left in S3"
 }
 
+# What is small in a tree that is moved is not moved by itself: all of it is copied before anything
+# of it goes.
+test_refused_in_the_midst() {
+	local tree target
+	need s3d
+	start_server
+	mount_fs "$BUCKET" rename_limit=4
+	for tree in 1 2; do
+		put_objects src$tree/a 2 10
+		put_objects src$tree/b 3 10
+		put_objects src$tree/z 2 10
+	done
+	put_objects side 1 10
+	mkdir "$MNT/dir" "$MNT/empty"
+	fault '{"op":"CopyObject","key":"*/b/f000001","status":403,"code":"AccessDenied"}'
+	assert_exit 1 mv "$MNT/src1" "$MNT/side" "$MNT/dir"
+	assert_exit 1 mv -T "$MNT/src2" "$MNT/empty"
+	faults_clear
+	for tree in 1 2; do
+		assert_eq 7 "$(count_objects src$tree/)" "objects of the source $tree"
+		assert_eq 7 "$(find "$MNT/src$tree" -type f | wc -l)" "files of the source $tree"
+	done
+	"$(dirname "$S3BULKFS")/s3bulkfsctl" errors "$MNT" >errors
+	for target in dir/src1 empty; do
+		grep -q "$target/b/f000001" errors || fail "not in the ledger: $target"
+	done
+	stats_reset
+	assert_exit 0 mv "$MNT/src1" "$MNT/dir/again"
+	assert_le "$(stat_get DeleteObjects)" 2 "DeleteObjects"
+}
+
 run_tests "$@"
