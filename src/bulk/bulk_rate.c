@@ -20,6 +20,9 @@
 #define CALM_MS 1000.0
 /* Calm as if for so long, where little was known of the rate. */
 #define CALM_GUESS_MS 3000
+/* Writes a millisecond: however long S3 refuses all of them, soon after it no longer does we know.
+ */
+#define RATE_LEAST 0.01
 /* A longer time between two answers counts as this. */
 #define STEP_MS 500
 /* What was sent soon says how much S3 is asked for, as slow start doubles it; what was served must
@@ -114,7 +117,7 @@ static void cut(struct bulk_rate *r, double rate, int64_t now_ms)
 		r->tokens = 0;
 	r->tokens = at_most(r->tokens, 1);
 	r->tokens_ms = now_ms;
-	r->rate = rate;
+	r->rate = at_least(rate, RATE_LEAST);
 	r->cut_seq = r->sent_seq;
 	r->grown_ms = now_ms;
 	r->event.since_ms = 0;

@@ -280,6 +280,22 @@ static void test_rate_changes(void **state)
 	keep_busy(s, 2000, 700, 0.95, 0.03);
 }
 
+/* However long S3 has refused everything, the client soon sees that it serves again. */
+static void test_outage(void **state)
+{
+	struct server *s = server_new(20, 3500, 12000, 1);
+
+	(void)state;
+	keep_busy(s, 2000, 3500, 0.9, 0.05);
+	s->rate[0] = 1e-9;
+	run(s, 15 * 60000, 3500);
+	assert_true(s->served < 200);
+	s->rate[0] = 3500;
+	run(s, 1000, 3500);
+	assert_true(s->served > 0);
+	keep_busy(s, 9000, 3500, 0.9, 0.05);
+}
+
 static void test_latency_changes(void **state)
 {
 	struct server *s = server_new(10, 3500, 5000, 1);
@@ -403,6 +419,7 @@ int main(void)
 		cmocka_unit_test(test_deletes),
 		cmocka_unit_test(test_deletes_from_the_beginning),
 		cmocka_unit_test(test_rate_changes),
+		cmocka_unit_test(test_outage),
 		cmocka_unit_test(test_latency_changes),
 		cmocka_unit_test(test_stays_out_of_queues),
 		cmocka_unit_test(test_several_partitions),
