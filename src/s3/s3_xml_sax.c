@@ -325,7 +325,12 @@ enum s3_xml_status s3_sax_end(struct s3_sax *sax, enum s3_tag expected, struct s
 {
 	enum s3_xml_status status = judge(sax, expected);
 
+	bool broken = status == S3_XML_BAD || status == S3_XML_CUT;
+
 	memset(fault, 0, sizeof(*fault));
+	/* It was an error, whatever its text does: a key in it may be one that XML cannot carry. */
+	if (broken && sax->rooted && sax->root == TAG_ERROR)
+		status = S3_XML_ERROR;
 	if (status == S3_XML_ERROR) {
 		fault->code = s3_sax_kept(sax, sax->code);
 		fault->message = s3_sax_kept(sax, sax->message);
@@ -335,7 +340,7 @@ enum s3_xml_status s3_sax_end(struct s3_sax *sax, enum s3_tag expected, struct s
 		fault->server_time_ms = sax->server_time_ms;
 	}
 	/* A context that stopped half-way keeps namespaces of open elements over a reset. */
-	if (sax->ctxt && (status == S3_XML_BAD || status == S3_XML_CUT)) {
+	if (sax->ctxt && broken) {
 		xmlFreeParserCtxt(sax->ctxt);
 		sax->ctxt = NULL;
 		sax->bad = true;
