@@ -4,6 +4,7 @@
  */
 #include "s3/s3_int.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -61,11 +62,21 @@ struct s3_op *s3_mpu_create(struct s3_client *c, struct bytes key, const struct 
 
 /* ---- parts ---- */
 
+/* Without its ETag a part is of no use: the upload could not be completed. */
+static void part_check(struct s3_op *op)
+{
+	s3_op_check_reply(op);
+	if (op->err.cls == S3_OK && !op->fields.etag.len && !s3_op_answer_etag(op).len)
+		s3_err_set(&op->err, S3_TRANSIENT, EIO, "BadAnswer", "%s answered without an ETag",
+			op->type->name);
+}
+
 static const struct s3_op_type part_type = {
 	.name = "UploadPart",
 	.method = "PUT",
 	.size = sizeof(struct s3_op),
 	.payload = S3_PAYLOAD_DATA,
+	.check = part_check,
 	.customer = true,
 	.complete = s3_op_complete_put,
 };
@@ -86,6 +97,7 @@ static const struct s3_op_type part_copy_type = {
 	.method = "PUT",
 	.size = sizeof(struct s3_op),
 	.root = S3_ROOT_COPY_PART,
+	.check = part_check,
 	.customer = true,
 	.complete = s3_op_complete_put,
 };
