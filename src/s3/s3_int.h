@@ -206,6 +206,8 @@ void s3_op_xml_failure(
 	struct s3_op *op, enum s3_xml_status status, const struct s3_xml_fault *fault);
 /* A header of the answer, "" when absent; the ETag without quotes. */
 struct bytes s3_op_answer(const struct s3_op *op, const char *name);
+/* Without the quotes around it. */
+struct bytes s3_etag_unquoted(struct bytes etag);
 struct bytes s3_op_answer_etag(const struct s3_op *op);
 /* Completion of operations without a result. */
 void s3_op_complete_plain(struct s3_op *op);

@@ -31,9 +31,10 @@ static void head_check(struct s3_op *op)
 {
 	uint64_t size;
 
-	if (!s3_parse_u64(s3_op_answer(op, "content-length"), &size))
+	/* A page of what stands in between has a length, too, but is no object. */
+	if (!s3_parse_u64(s3_op_answer(op, "content-length"), &size) || !s3_op_answer_etag(op).len)
 		s3_err_set(&op->err, S3_TRANSIENT, EIO, "BadAnswer",
-			"HeadObject answered without a Content-Length");
+			"HeadObject answered without a Content-Length or an ETag");
 }
 
 struct user_meta {
@@ -139,6 +140,7 @@ struct get_op {
 	char *target;
 	uint64_t offset;
 	size_t len;
+	struct bytes if_match; /* kept */
 	/* Of this attempt; I/O thread until it is done. */
 	uint64_t skip; /* bytes before the range: the server sends the whole object */
 	uint64_t size_bytes;
@@ -169,11 +171,26 @@ static bool parse_range(struct bytes text, uint64_t *first, uint64_t *size)
 	       s3_parse_u64(BYTES(slash + 1, (size_t)(text.ptr + text.len - slash - 1)), size);
 }
 
+/* Is it the version that was asked for? What stands in between, a portal say, sends what it likes.
+ * A weak ETag (RFC 9110, 8.8.1) is what some proxies make of it. */
+static bool get_is_pinned(const struct get_op *g)
+{
+	struct bytes etag = s3_op_answer(&g->op, "etag");
+
+	if (!g->if_match.len)
+		return true;
+	if (bytes_starts(etag, BYTES_LIT("W/")))
+		etag = BYTES(etag.ptr + 2, etag.len - 2);
+	return bytes_equal(s3_etag_unquoted(etag), g->if_match);
+}
+
 static enum http_take get_begin(struct s3_op *op)
 {
 	struct get_op *g = (struct get_op *)op;
 	uint64_t first;
 
+	if (!get_is_pinned(g))
+		return HTTP_REFUSE;
 	if (op->http.result.status == 206) {
 		if (!parse_range(s3_op_answer(op, "content-range"), &first, &g->size_bytes) ||
 			first != g->offset)
@@ -284,6 +301,7 @@ struct s3_op *s3_get(struct s3_client *c, struct bytes key, struct bytes if_matc
 	g->target = target;
 	g->offset = offset;
 	g->len = len;
+	g->if_match = BYTES(s3_op_keep(op, if_match), if_match.len);
 	op->http.buffer_bytes = buffer_bytes(len);
 	snprintf(range, sizeof(range), "bytes=%" PRIu64 "-%" PRIu64, offset,
 		offset > UINT64_MAX - len ? UINT64_MAX : offset + len - 1);

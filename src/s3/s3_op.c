@@ -183,13 +183,16 @@ struct bytes s3_op_answer(const struct s3_op *op, const char *name)
 	return value ? BYTES_STR(value) : BYTES_LIT("");
 }
 
-struct bytes s3_op_answer_etag(const struct s3_op *op)
+struct bytes s3_etag_unquoted(struct bytes etag)
 {
-	struct bytes etag = s3_op_answer(op, "etag");
-
 	if (etag.len >= 2 && etag.ptr[0] == '"' && etag.ptr[etag.len - 1] == '"')
 		return BYTES(etag.ptr + 1, etag.len - 2);
 	return etag;
+}
+
+struct bytes s3_op_answer_etag(const struct s3_op *op)
+{
+	return s3_etag_unquoted(s3_op_answer(op, "etag"));
 }
 
 void s3_op_complete_plain(struct s3_op *op)
