@@ -12,6 +12,20 @@
 
 #define INFLIGHT_MAX_DEFAULT 1024
 
+/*
+ * The window already sends less when it is refused, so one operation need not wait as long as a
+ * client without one would; and however many times it is refused, it is not given up before the
+ * deadline.
+ */
+static const struct s3_retry_policy bulk_policy = {
+	.attempts_max = 10,
+	.throttled_max = 10000,
+	.deadline_ms = 15 * 60 * 1000,
+	.base_ms = 100,
+	.throttled_base_ms = 100,
+	.cap_ms = 5000,
+};
+
 static void fill_config(struct bulk_config *config)
 {
 	if (!config->copy_part_threshold_bytes)
@@ -57,12 +71,20 @@ static void pump_hook(void *ctx)
 	bulk_pump(ctx);
 }
 
+void bulk_target_configure(struct bulk_target *t, const struct bulk_config *config)
+{
+	t->config = *config;
+	fill_config(&t->config);
+	t->policy = bulk_policy;
+	s3_retry_bound(&t->policy, config->timeout_ms);
+}
+
 struct bulk_target *bulk_target_new(struct bulk *b, struct s3_client *client, unsigned inflight_max)
 {
 	struct bulk_target *t = mem_zalloc(sizeof(*t));
 
 	t->bulk = b;
-	t->config = b->config;
+	bulk_target_configure(t, &b->config);
 	t->client = client;
 	bulk_window_init(&t->window, inflight_max ? inflight_max : INFLIGHT_MAX_DEFAULT);
 	bulk_window_init(&t->heads_window, inflight_max ? inflight_max : INFLIGHT_MAX_DEFAULT);
@@ -75,12 +97,6 @@ struct bulk_target *bulk_target_new(struct bulk *b, struct s3_client *client, un
 	b->targets = t;
 	loop_add_hook(b->loop, pump_hook, t);
 	return t;
-}
-
-void bulk_target_configure(struct bulk_target *t, const struct bulk_config *config)
-{
-	t->config = *config;
-	fill_config(&t->config);
 }
 
 void bulk_target_free(struct bulk_target *t)
@@ -123,6 +139,7 @@ static bool is_holder(const struct bulk_op *op)
 void bulk_submit(struct bulk_op *op)
 {
 	op->retry = (struct s3_retry){0};
+	op->submitted_ms = clk_mono_ms();
 	op->timer = (struct loop_timer){0};
 	op->parts = NULL;
 	op->runnable = false;
@@ -189,24 +206,11 @@ static void again(struct loop_timer *timer)
 	bulk_hurry(op->target);
 }
 
-/*
- * The window already sends less when it is refused, so one operation need not wait as long as a
- * client without one would; and however many times it is refused, it is not given up before the
- * deadline.
- */
-const struct s3_retry_policy bulk_policy = {
-	.attempts_max = 10,
-	.throttled_max = 10000,
-	.deadline_ms = 15 * 60 * 1000,
-	.base_ms = 100,
-	.throttled_base_ms = 100,
-	.cap_ms = 5000,
-};
-
 bool bulk_try_again(struct bulk_op *op, const struct s3_err *err, int64_t *same_ms)
 {
 	struct bulk *b = op->target->bulk;
-	int64_t delay_ms = s3_retry_next(&op->retry, &bulk_policy, err, clk_mono_ms(), &b->rng);
+	int64_t delay_ms =
+		s3_retry_next(&op->retry, &op->target->policy, err, clk_mono_ms(), &b->rng);
 
 	if (delay_ms < 0)
 		return false;
@@ -219,6 +223,43 @@ bool bulk_try_again(struct bulk_op *op, const struct s3_err *err, int64_t *same_
 	return true;
 }
 
+struct bulk_launch bulk_launched(struct bulk_target *t, struct bulk_cost cost)
+{
+	int64_t now_ms = clk_mono_ms();
+
+	if (!t->window.in_flight && t->trouble.cls == S3_OK)
+		t->served_ms = now_ms;
+	return bulk_window_launch(&t->window, cost, now_ms);
+}
+
+void bulk_heard(struct bulk_target *t, const struct s3_err *err)
+{
+	if (err->cls == S3_THROTTLED || err->cls == S3_TRANSIENT) {
+		t->trouble = *err;
+		return;
+	}
+	t->trouble.cls = S3_OK;
+	t->served_ms = clk_mono_ms();
+}
+
+/* With a timeout: has S3 served nothing for so many thirds of it? */
+static bool is_down(const struct bulk_target *t, int thirds)
+{
+	return t->config.timeout_ms && t->trouble.cls != S3_OK &&
+	       clk_mono_ms() - t->served_ms >= t->config.timeout_ms / 3 * thirds;
+}
+
+bool bulk_is_hopeless(const struct bulk_target *t, const struct bulk_op *op)
+{
+	return is_down(t, 2) && clk_mono_ms() - op->submitted_ms >= t->config.timeout_ms / 3 * 2;
+}
+
+void bulk_begun(struct bulk_op *op)
+{
+	if (!op->retry.first_ms)
+		op->retry.first_ms = is_down(op->target, 1) ? op->submitted_ms : clk_mono_ms();
+}
+
 void bulk_landed(struct bulk_target *t, const struct bulk_launch *launch, unsigned refused)
 {
 	t->stats.throttled += refused > 0;
@@ -228,6 +269,7 @@ void bulk_landed(struct bulk_target *t, const struct bulk_launch *launch, unsign
 void bulk_landed_one(
 	struct bulk_target *t, const struct bulk_launch *launch, const struct s3_err *err)
 {
+	bulk_heard(t, err);
 	bulk_landed(t, launch, err->cls == S3_THROTTLED);
 }
 
@@ -256,7 +298,8 @@ static void launch(struct bulk_op *op)
 		mp_copy_launch(op);
 		return;
 	}
-	op->launch = bulk_window_launch(&op->target->window, BULK_COST_ONE, clk_mono_ms());
+	op->launch = bulk_launched(op->target, BULK_COST_ONE);
+	bulk_begun(op);
 	if (op->kind == BULK_COPY)
 		copy_launch(op);
 	else
@@ -277,10 +320,16 @@ void bulk_pump(struct bulk_target *t)
 	/* A part of a copy that was refused its turn goes on with the next answer, not from here.
 	 */
 	t->window.wait_ms = 0;
-	while ((op = TAILQ_FIRST(&t->ready)) &&
-		bulk_window_admits(&t->window, BULK_COST_ONE, clk_mono_ms())) {
+	while ((op = TAILQ_FIRST(&t->ready))) {
+		bool hopeless = bulk_is_hopeless(t, op);
+
+		if (!hopeless && !bulk_window_admits(&t->window, BULK_COST_ONE, clk_mono_ms()))
+			break;
 		TAILQ_REMOVE(&t->ready, op, link);
-		launch(op);
+		if (hopeless)
+			bulk_finish(op, &t->trouble);
+		else
+			launch(op);
 	}
 	while (delete_launch(t))
 		;

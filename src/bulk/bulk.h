@@ -72,6 +72,7 @@ struct bulk_op {
 	unsigned waits_left;
 	bool runnable;
 	struct s3_retry retry;
+	int64_t submitted_ms;
 	struct bulk_launch launch;
 	struct loop_timer timer;
 	struct mp_copy *parts;
@@ -96,6 +97,9 @@ struct bulk_config {
 	uint64_t copy_part_threshold_bytes; /* larger sources are copied in parts; 0: 256 MiB */
 	uint64_t copy_part_bytes;           /* size of such a part; 0: 128 MiB */
 	uint64_t seed;                      /* of the jitter; 0: from the clock */
+	/* As in struct s3_config, and for what waits here while S3 serves nothing; 0: none
+	 */
+	int64_t timeout_ms;
 };
 
 struct bulk_stats {
@@ -111,7 +115,7 @@ void bulk_free(struct bulk *bulk);
 /* `client` is borrowed until bulk_target_free. inflight_max 0: 1,024. */
 struct bulk_target *bulk_target_new(
 	struct bulk *bulk, struct s3_client *client, unsigned inflight_max);
-/* Sizes of its copies in parts (0: the default), in place of those of bulk_new. */
+/* Sizes of its copies in parts and its timeout (0: the default), in place of those of bulk_new. */
 void bulk_target_configure(struct bulk_target *target, const struct bulk_config *config);
 void bulk_target_free(struct bulk_target *target);
 struct s3_client *bulk_target_client(const struct bulk_target *target);

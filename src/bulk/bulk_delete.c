@@ -58,6 +58,7 @@ static void batch_done(
 	int64_t delay_ms = -1;
 	size_t i;
 
+	bulk_heard(t, err);
 	bulk_landed(t, &b->launch, refused_keys(err, key_errs, count));
 	for (i = 0; i < b->count; i++) {
 		const struct s3_err *e = err->cls == S3_OK ? &key_errs[i] : err;
@@ -103,13 +104,27 @@ static size_t batch_fit(const struct bulk_target *t, bool *full)
 	return count;
 }
 
+static void delete_unqueue(struct bulk_op *op)
+{
+	struct bulk_target *t = op->target;
+
+	TAILQ_REMOVE(&t->deletes, op, link);
+	t->delete_count--;
+	t->delete_bytes -= s3_delete_weight(op->key);
+}
+
 bool delete_launch(struct bulk_target *t)
 {
+	struct bulk_op *first;
 	struct batch *b;
 	struct bytes *keys;
 	size_t count, i;
 	bool full;
 
+	while ((first = TAILQ_FIRST(&t->deletes)) && bulk_is_hopeless(t, first)) {
+		delete_unqueue(first);
+		bulk_finish(first, &t->trouble);
+	}
 	if (!t->delete_count)
 		t->deletes_due = false;
 	if (!t->deletes_due && t->delete_count < batch_max(t) &&
@@ -125,13 +140,12 @@ bool delete_launch(struct bulk_target *t)
 	for (i = 0; i < count; i++) {
 		struct bulk_op *op = TAILQ_FIRST(&t->deletes);
 
-		TAILQ_REMOVE(&t->deletes, op, link);
-		t->delete_count--;
-		t->delete_bytes -= s3_delete_weight(op->key);
+		delete_unqueue(op);
+		bulk_begun(op);
 		b->ops[b->count++] = op;
 		keys[i] = op->key;
 	}
-	b->launch = bulk_window_launch(&t->window, cost_of(count), clk_mono_ms());
+	b->launch = bulk_launched(t, cost_of(count));
 	s3_delete_many(t->client, keys, count, S3_NO_RETRY, batch_done, b);
 	free(keys);
 	return true;

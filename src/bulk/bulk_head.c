@@ -25,7 +25,7 @@ static void answered(void *ctx, const struct s3_err *err, const struct s3_object
 	h->sent = false;
 	delay_ms = err->cls == S3_OK
 			   ? -1
-			   : s3_retry_next(&h->retry, &bulk_policy, err, now_ms, &t->bulk->rng);
+			   : s3_retry_next(&h->retry, &t->policy, err, now_ms, &t->bulk->rng);
 	if (delay_ms < 0) {
 		h->done(h, err, o);
 		return;
@@ -64,6 +64,8 @@ void heads_pump(struct bulk_target *t)
 		TAILQ_REMOVE(&t->heads, h, link);
 		h->waits = false;
 		h->sent = true;
+		if (!h->retry.first_ms)
+			h->retry.first_ms = clk_mono_ms();
 		h->launch = bulk_window_launch(&t->heads_window, BULK_COST_ONE, clk_mono_ms());
 		s3_head(t->client, h->key, S3_NO_RETRY, answered, h);
 	}

@@ -29,7 +29,10 @@ struct bulk {
 
 struct bulk_target {
 	struct bulk *bulk;
-	struct bulk_config config; /* of copies in parts */
+	struct bulk_config config; /* of copies in parts; timeout */
+	struct s3_retry_policy policy;
+	struct s3_err trouble; /* of the last attempt, if another may mend it; else S3_OK */
+	int64_t served_ms;     /* the last other answer, or the first attempt after a pause */
 	struct s3_client *client;
 	struct bulk_window window;
 	struct bulk_window heads_window;
@@ -58,6 +61,14 @@ void bulk_finish(struct bulk_op *op, const struct s3_err *err);
  */
 bool bulk_try_again(struct bulk_op *op, const struct s3_err *err, int64_t *same_ms);
 void bulk_pump(struct bulk_target *t);
+/* The deadline counts from the first attempt; while S3 serves nothing, from the submission. */
+void bulk_begun(struct bulk_op *op);
+/* Notes that an attempt begins, and how it has ended. */
+struct bulk_launch bulk_launched(struct bulk_target *t, struct bulk_cost cost);
+void bulk_heard(struct bulk_target *t, const struct s3_err *err);
+/* With a timeout: it has waited until no attempt may begin any more, and S3 has served nothing all
+ * the while. To try each that waits would take that long again for every window of them. */
+bool bulk_is_hopeless(const struct bulk_target *t, const struct bulk_op *op);
 /*
  * An attempt is over: its place in the window is free, and the window learns from the answer, which
  * refused so many of its writes for being too many.
@@ -67,7 +78,6 @@ void bulk_landed(struct bulk_target *t, const struct bulk_launch *launch, unsign
 void bulk_landed_one(
 	struct bulk_target *t, const struct bulk_launch *launch, const struct s3_err *err);
 void put_send(struct bulk_op *op, const struct s3_meta *meta);
-extern const struct s3_retry_policy bulk_policy;
 /* bulk_head.c */
 void heads_pump(struct bulk_target *t);
 /* bulk_delete.c */

@@ -129,7 +129,7 @@ static void send_part(struct bulk_op *op, unsigned index)
 
 	p->op = op;
 	p->number = index + 1;
-	p->launch = bulk_window_launch(&op->target->window, BULK_COST_ONE, clk_mono_ms());
+	p->launch = bulk_launched(op->target, BULK_COST_ONE);
 	m->in_flight++;
 	s3_mpu_part_copy(op->target->client, &params, 0, part_done, p);
 }

@@ -219,6 +219,16 @@ static bool set_inflight(struct opts *o, const char *v)
 	return true;
 }
 
+static bool set_timeout(struct opts *o, const char *v)
+{
+	uint64_t n;
+
+	if (!parse_number(v, 86400, &n) || !n)
+		return false;
+	o->s3.timeout_ms = o->bulk.timeout_ms = (int64_t)n * 1000;
+	return true;
+}
+
 static bool set_io_threads(struct opts *o, const char *v)
 {
 	uint64_t n;
@@ -301,6 +311,9 @@ static const struct option_rule rules[] = {
 		"objects up to which a directory is renamed in one go\n"
 		"                         (default: 10000); a larger one mv copies and removes"},
 	{"max_inflight=", set_inflight, "cap of requests in flight (default: 1024)"},
+	{"timeout=", set_timeout,
+		"seconds after which a request that S3 does not answer has\n"
+		"                         failed, attempts included (default: none but the usual)"},
 	{"io_threads=", set_io_threads, "threads for transfers (default: by processors)"},
 	{"part_size=", set_part_size, "size of the parts of uploads, 5M to 5G (default: 8M)"},
 	{"copy_threshold=", set_copy_threshold,

@@ -77,6 +77,8 @@ struct s3_retry_policy {
  */
 int64_t s3_retry_next(struct s3_retry *retry, const struct s3_retry_policy *policy,
 	const struct s3_err *err, int64_t now_ms, struct rng *rng);
+/* Applies timeout_ms of struct s3_config (0: none): no attempt begins in its last third. */
+void s3_retry_bound(struct s3_retry_policy *policy, int64_t timeout_ms);
 extern const struct s3_retry_policy s3_retry_default;
 
 /* ---- client ---------------------------------------------------------------------------------- */
@@ -132,6 +134,12 @@ struct s3_config {
 	unsigned connections_max;   /* kept open at once; 0: 1024 */
 	int64_t connect_timeout_ms; /* 0: 10 s */
 	int64_t stall_timeout_ms;   /* an answer that brings no byte for so long is cut; 0: 60 s */
+	/*
+	 * An operation of which nothing moves ends within this time; 0: by the other bounds alone.
+	 * An attempt may be silent for a third of it, and none begins after two thirds: the sum
+	 * holds whenever the last one began, and what hangs is tried twice.
+	 */
+	int64_t timeout_ms;
 	const struct s3_retry_policy *retry; /* copied; NULL: s3_retry_default */
 	/* Where all that is looked up, as environ(7); NULL: the process's environment. Secrets. */
 	const char *const *env;

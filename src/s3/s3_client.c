@@ -161,6 +161,7 @@ struct s3_client *s3_client_new(
 	}
 	c->loop = loop;
 	c->retry = config->retry ? *config->retry : s3_retry_default;
+	s3_retry_bound(&c->retry, config->timeout_ms);
 	c->rng.state = (uint64_t)clk_wall_ms() ^ (uintptr_t)c;
 	LIST_INIT(&c->ops);
 	c->replies = mem_calloc(REPLIES_MAX, sizeof(struct s3_xml_reply *));

@@ -79,6 +79,11 @@ static void set_numbers(const struct s3_config *config, struct s3_settings *s)
 							       : CONNECT_TIMEOUT_DEFAULT_MS;
 	s->stall_timeout_ms =
 		config->stall_timeout_ms > 0 ? config->stall_timeout_ms : STALL_TIMEOUT_DEFAULT_MS;
+	if (config->timeout_ms > 0) {
+		s->stall_timeout_ms = config->timeout_ms / 3;
+		if (s->connect_timeout_ms > s->stall_timeout_ms)
+			s->connect_timeout_ms = s->stall_timeout_ms;
+	}
 }
 
 static bool find_source(const struct input *in, struct s3_settings *s, char *why, size_t why_size)

@@ -61,3 +61,9 @@ int64_t s3_retry_next(struct s3_retry *retry, const struct s3_retry_policy *poli
 		delay = wanted;
 	return now_ms + delay - retry->first_ms > policy->deadline_ms ? -1 : delay;
 }
+
+void s3_retry_bound(struct s3_retry_policy *policy, int64_t timeout_ms)
+{
+	if (timeout_ms > 0 && policy->deadline_ms > timeout_ms / 3 * 2)
+		policy->deadline_ms = timeout_ms / 3 * 2;
+}
