@@ -2,9 +2,11 @@
 #include "answer.h"
 
 #include <stdlib.h>
+#include <time.h>
 
 #include "req.h"
 #include "s3d.h"
+#include "util/clk.h"
 #include "util/mem.h"
 
 #define BLOCK_BYTES ((size_t)256 << 10)
@@ -60,6 +62,14 @@ static struct MHD_Response *from_source(struct req *r)
 		s->cut = true;
 		s->len = (uint64_t)r->action.cut_bytes;
 	}
+	/* A length that is not true ends, as a cut does, with an answer that is not complete. */
+	if (r->action.fires && r->action.length > 0) {
+		s->cut = true;
+		len += (uint64_t)r->action.length;
+	} else if (r->action.fires && r->action.length < 0) {
+		len -= (uint64_t)-r->action.length < len ? (uint64_t)-r->action.length : len;
+		s->len = len;
+	}
 	return MHD_create_response_from_callback(len, BLOCK_BYTES, source_read, s, source_free);
 }
 
@@ -85,7 +95,7 @@ enum MHD_Result answer_send(struct req *r)
 {
 	struct answer *a = &r->answer;
 	bool large = a->data && (a->data_len > BLOCK_BYTES || !strcmp(r->method, "HEAD"));
-	bool cut = r->action.fires && r->action.cut;
+	bool cut = r->action.fires && (r->action.cut || r->action.length);
 	const struct bucket *b = r->bucket ? store_bucket(&r->srv->store, r->bucket) : NULL;
 	struct MHD_Response *response;
 	enum MHD_Result result;
@@ -100,6 +110,14 @@ enum MHD_Result answer_send(struct req *r)
 	MHD_add_response_header(response, "Server", "AmazonS3");
 	if (b)
 		MHD_add_response_header(response, "x-amz-bucket-region", b->region);
+	if (r->srv->auth.clock_offset_ms) {
+		time_t now = (time_t)((clk_wall_ms() + r->srv->auth.clock_offset_ms) / 1000);
+		struct tm tm;
+		char date[40];
+
+		strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S GMT", gmtime_r(&now, &tm));
+		MHD_add_response_header(response, "Date", date);
+	}
 	if (a->content_type)
 		MHD_add_response_header(response, "Content-Type", a->content_type);
 	for (size_t i = 0; i < a->header_count; i++)

@@ -43,7 +43,7 @@ static const char *unknown_member(const cJSON *json)
 {
 	static const char *const known[] = {"op", "bucket", "key", "nth", "times", "percent",
 		"per_key", "status", "code", "message", "in200", "after", "close", "hang", "cut",
-		"empty", "delay_ms", "retry_after_s", "body", "spaces"};
+		"empty", "delay_ms", "retry_after_s", "body", "spaces", "repeat", "length", "seed"};
 	const cJSON *m;
 
 	cJSON_ArrayForEach(m, json)
@@ -71,6 +71,8 @@ static void read_action(struct fault_action *a, const cJSON *json)
 	a->empty = get_bool(json, "empty");
 	a->cut = get_number(json, "cut", &cut);
 	a->cut_bytes = a->cut ? (int64_t)cut : 0;
+	a->repeat = get_int(json, "repeat", 1);
+	a->length = get_int(json, "length", 0);
 	a->spaces = get_int(json, "spaces", 0);
 	snprintf(a->body, sizeof(a->body), "%s", body ? body : "");
 	a->delay_ms = get_int(json, "delay_ms", 0);
@@ -104,6 +106,7 @@ uint64_t faults_add(struct faults *f, const cJSON *json, char *why, size_t why_s
 	rule->times = (uint64_t)get_int(json, "times", rule->nth ? 1 : 0);
 	if (!get_number(json, "percent", &rule->percent))
 		rule->percent = 100;
+	f->rng.state = (uint64_t)get_int(json, "seed", (int64_t)f->rng.state);
 	rule->per_key = get_bool(json, "per_key");
 	read_action(&rule->action, json);
 	while (*last)

@@ -1,6 +1,7 @@
 /*
  * Faults on demand: rules that make chosen requests fail in chosen ways. Set through POST /-/faults
- * (control.h), whose members are those of struct fault_rule. One thread.
+ * (control.h), whose members are those of struct fault_rule, and "seed" of what is drawn. One
+ * thread.
  */
 #ifndef S3D_FAULTS_H
 #define S3D_FAULTS_H
@@ -25,7 +26,10 @@ struct fault_action {
 	bool hang;      /* no answer until it is released */
 	bool cut;       /* the body ends after cut_bytes and the connection is closed */
 	bool empty;     /* 200 without a body */
-	char body[256]; /* instead of the error document, as text/html; "": none */
+	char body[512]; /* instead of the error document, as text/html; "": none */
+	int64_t repeat; /* how many times that body */
+	int64_t length; /* Content-Length says so many more bytes than come, or fewer than the
+			   answer has, and only those come */
 	int64_t spaces; /* put behind the XML declaration, as S3 does to keep connections alive */
 	int64_t cut_bytes;
 	int64_t delay_ms;

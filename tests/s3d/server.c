@@ -107,7 +107,8 @@ static void spoil(struct req *r)
 	req_error_status(r, a->in200 ? 200 : a->status, a->code, a->message);
 	if (a->body[0]) {
 		buf_cut(&r->answer.body, 0);
-		buf_adds(&r->answer.body, a->body);
+		for (int64_t i = 0; i < a->repeat && !r->answer.body.failed; i++)
+			buf_adds(&r->answer.body, a->body);
 		r->answer.content_type = "text/html";
 	}
 	if (a->retry_after_s) {
