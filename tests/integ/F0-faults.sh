@@ -45,12 +45,13 @@ test_no_way_at_mount() {
 	no_mount 'connect' endpoint_url=http://127.0.0.1:1
 	no_mount 'resolve.*nowhere.invalid' endpoint_url=http://nowhere.invalid,timeout=3
 	exec {fd}< <(proxy_502)
-	PIDS+=($!)
+	local proxy=$!
 	read -r port <&"$fd"
 	export no_proxy='' NO_PROXY='' http_proxy=http://127.0.0.1:$port
 	no_mount '502' endpoint_url=http://s3.example.org,timeout=3
 	export https_proxy=http://127.0.0.1:$port
 	no_mount '502' endpoint_url=https://s3.example.org,timeout=3
+	kill "$proxy"
 	export no_proxy=127.0.0.1
 	openssl req -x509 -newkey rsa:2048 -nodes -keyout tls.key -out tls.pem -days 2 \
 		-subj /CN=127.0.0.1 2>openssl.log
@@ -71,7 +72,6 @@ test_timeout_silent() {
 	silent_mount
 	kill -STOP "$S3D_PID"
 	assert_fails 'Input/output error' timeout 60 cat "$MNT/d/f000001"
-	assert_fails 'Input/output error' timeout 60 stat "$MNT/other"
 	assert_fails 'Input/output error' timeout 60 mkdir "$MNT/new"
 	assert_fails 'Input/output error' timeout 60 rm "$MNT/d/f000002"
 	assert_fails 'Input/output error' timeout 60 mv "$MNT/d/f000000" "$MNT/moved"

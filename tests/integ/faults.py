@@ -364,7 +364,7 @@ def run_case(server, number, name, mode, seed):
         if mode == "once":
             r["times"] = 1
         elif mode == "walks":
-            r.update(percent=10, seed=seed + number)
+            r.update(percent=10, seed=seed + int(number.split("x")[1]))
     server.ask("POST", "/-/stats/reset")
     if fault == "skewed":
         server.ask("POST", "/-/clock", '{"offset_s": 3600}')
@@ -439,7 +439,8 @@ def worker(number, todo, failed, mode, seed, server):
         except Exception as e:  # pylint: disable=broad-except
             problem = repr(e)
         took = int((time.monotonic() - start) * 1000)
-        print(f"not ok {name}: {problem}" if problem else f"ok {name} ({took} ms)", flush=True)
+        line = f"not ok {name}: {problem}" if problem else f"ok {name} ({took} ms)"
+        sys.stdout.write(line + "\n")  # one write: lines of several workers do not mix
         if problem:
             failed.append(name)
 
