@@ -254,8 +254,7 @@ static int refused(const struct ns_call *c, const struct node *n, const struct n
 		return EINVAL;
 	if (to && (c->flags & RENAME_NOREPLACE))
 		return EEXIST;
-	if (n->volume != c->parent2->volume ||
-		walk_is_tree_move(walk_known(n->volume->ns, c)))
+	if (n->volume != c->parent2->volume || walk_is_tree_move(walk_known(n->volume->ns, c)))
 		return EXDEV; /* mv then walks through the fast copy and the batched delete */
 	if (n->kind == NODE_FILE && to && to->kind == NODE_DIR)
 		return EISDIR;

@@ -261,7 +261,8 @@ test_of_the_root() {
 	tar -C local -c . >tar
 	assert_exit 0 tar -C "$MNT" -xf tar
 	assert_eq "$(stat -c '%a %u:%g %Y' local)" "$(stat -c '%a %u:%g %Y' "$MNT")" tar
-	assert_exit 0 "$(dirname "$S3BULKFS")/s3bulkfsctl" run --mount "$MNT" rsync -a --delete local/ "$MNT/"
+	assert_exit 0 "$(dirname "$S3BULKFS")/s3bulkfsctl" run --mount "$MNT" \
+		rsync -a --delete local/ "$MNT/"
 	assert_eq $'d/\nd/f' "$(s3 ls "$BUCKET" | cut -f 1 | sort)" "what S3 has"
 }
 
