@@ -258,8 +258,8 @@ test_of_the_root() {
 	assert_exit 0 chmod 755 "$MNT"
 	touch local
 	assert_exit 0 cp -a local/. "$MNT"
-	tar -C local -c . >tar
-	assert_exit 0 tar -C "$MNT" -xf tar
+	tar -C local -c . >made.tar
+	assert_exit 0 tar -C "$MNT" -xf made.tar
 	assert_eq "$(stat -c '%a %u:%g %Y' local)" "$(stat -c '%a %u:%g %Y' "$MNT")" tar
 	assert_exit 0 "$(dirname "$S3BULKFS")/s3bulkfsctl" run --mount "$MNT" \
 		rsync -a --delete local/ "$MNT/"

@@ -71,9 +71,9 @@ test_refused_in_the_midst() {
 		assert_eq 7 "$(count_objects src$tree/)" "objects of the source $tree"
 		assert_eq 7 "$(find "$MNT/src$tree" -type f | wc -l)" "files of the source $tree"
 	done
-	"$(dirname "$S3BULKFS")/s3bulkfsctl" errors "$MNT" >errors
+	"$(dirname "$S3BULKFS")/s3bulkfsctl" errors "$MNT" >ledger
 	for target in dir/src1 empty; do
-		grep -q "$target/b/f000001" errors || fail "not in the ledger: $target"
+		grep -q "$target/b/f000001" ledger || fail "not in the ledger: $target"
 	done
 	stats_reset
 	assert_exit 0 mv "$MNT/src1" "$MNT/dir/again"
