@@ -82,9 +82,10 @@ enum http_take {
 
 struct http_result {
 	enum http_code code;
-	int status;     /* 0: no answer */
-	bool stale;     /* a kept connection turned out to be closed: nothing of the answer came */
-	char text[256]; /* libcurl's words on a failure */
+	int status;      /* 0: no answer */
+	bool stale;      /* a kept connection turned out to be closed: nothing of the answer came */
+	bool sent_again; /* a kept connection was closed: what became of it there, nobody knows */
+	char text[256];  /* libcurl's words on a failure */
 	struct buf headers;           /* of the answer: http_header */
 	struct buf error;             /* body when the status is 300 or more; its first 64 KiB */
 	uint64_t bytes_in, bytes_out; /* of bodies */

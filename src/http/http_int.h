@@ -25,6 +25,7 @@ struct http_transfer {
 	struct curl_slist *nodes; /* array over draft.headers; libcurl only reads it */
 	size_t node_cap;
 	size_t run, run_offset; /* how far the body has been read */
+	unsigned sendings;      /* libcurl sends again when a kept connection was closed */
 	bool answered;          /* the headers of the final answer are complete */
 	enum http_take take;    /* what the sink said last */
 	int64_t start_ms, active_ms;

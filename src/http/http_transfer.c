@@ -138,6 +138,19 @@ static size_t on_data(char *ptr, size_t size, size_t count, void *ctx)
 	return x->take == HTTP_MORE ? len : 0;
 }
 
+/* CURLOPT_PREREQFUNCTION: connected, and about to send. */
+static int on_send(void *ctx, char *ip, char *local_ip, int port, int local_port)
+{
+	struct http_transfer *x = ctx;
+
+	(void)ip;
+	(void)local_ip;
+	(void)port;
+	(void)local_port;
+	x->sendings++;
+	return CURL_PREREQFUNC_OK;
+}
+
 /* Options that hold for every request. */
 static void set_up(struct http_transfer *x, const struct http_config *config)
 {
@@ -178,6 +191,8 @@ static void set_up(struct http_transfer *x, const struct http_config *config)
 	curl_easy_setopt(c, CURLOPT_HEADERDATA, x);
 	curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_data);
 	curl_easy_setopt(c, CURLOPT_WRITEDATA, x);
+	curl_easy_setopt(c, CURLOPT_PREREQFUNCTION, on_send);
+	curl_easy_setopt(c, CURLOPT_PREREQDATA, x);
 }
 
 struct http_transfer *http_transfer_new(struct http_thread *t)
@@ -301,6 +316,7 @@ bool http_transfer_begin(struct http_transfer *x, struct http_request *r)
 
 	x->request = r;
 	x->run = x->run_offset = 0;
+	x->sendings = 0;
 	x->answered = false;
 	x->take = HTTP_MORE;
 	x->error[0] = '\0';
@@ -392,6 +408,7 @@ void http_transfer_end(struct http_transfer *x, CURLcode code)
 
 	res->code = from_curl(x, code);
 	res->stale = is_stale(x);
+	res->sent_again = x->sendings > 1;
 	res->took_ms = x->thread->now_ms - x->start_ms;
 	if (res->code != HTTP_DONE)
 		snprintf(res->text, sizeof(res->text), "%s",

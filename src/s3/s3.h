@@ -45,10 +45,11 @@ struct s3_err {
 	char code[64];   /* S3's error code, or a short word of ours ("ConnectionFailed") */
 	char message[160];
 	char request_id[64];
+	bool resent;            /* an earlier sending of the same may have been carried out */
 	int64_t retry_after_ms; /* what the server asked for; 0: nothing */
 };
 
-/* Is it an answer that says that this attempt was not carried out? Any thread. */
+/* Is it an answer that says that the operation was not carried out? Any thread. */
 bool s3_err_is_refusal(const struct s3_err *err);
 
 /* One line for a person: code, status, message, request id. Writes into `text` and returns it. */

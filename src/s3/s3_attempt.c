@@ -151,6 +151,7 @@ void s3_op_finish(struct s3_op *op)
 {
 	LIST_REMOVE(op, link);
 	op->client->stats.in_flight--;
+	op->err.resent = op->resent;
 	op->type->complete(op);
 	op_free(op);
 }
@@ -454,7 +455,7 @@ static bool correct_stale(struct s3_op *op)
 {
 	if (!op->http.result.stale || op->stale_used)
 		return false;
-	op->stale_used = op->http.fresh = true;
+	op->stale_used = op->http.fresh = op->resent = true;
 	return true;
 }
 
@@ -476,6 +477,7 @@ static void http_done(struct http_request *r)
 	op->state = S3_OP_HELD;
 	c->stats.bytes_in += r->result.bytes_in;
 	c->stats.bytes_out += r->result.bytes_out;
+	op->resent |= r->result.sent_again;
 	judge(op);
 	r->fresh = false;
 	if (op->err.cls == S3_THROTTLED)
@@ -501,6 +503,7 @@ static void http_done(struct http_request *r)
 		return;
 	}
 	c->stats.retries++;
+	op->resent |= op->err.cls == S3_TRANSIENT;
 	wait_ms(op, delay);
 }
 

@@ -162,7 +162,10 @@ static void many_check(struct s3_op *op)
 static void many_complete(struct s3_op *op)
 {
 	struct delete_many *m = (struct delete_many *)op;
+	size_t i;
 
+	for (i = 0; i < m->count; i++)
+		m->key_errs[i].resent |= op->err.resent;
 	op->done.delete_many(op->ctx, &op->err, m->key_errs, m->count);
 }
 

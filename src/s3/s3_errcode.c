@@ -215,8 +215,9 @@ bool s3_err_expired(const struct s3_err *err)
 
 bool s3_err_is_refusal(const struct s3_err *err)
 {
-	return err->cls == S3_DENIED || err->cls == S3_NOT_FOUND || err->cls == S3_CHANGED ||
-	       err->cls == S3_INVALID || err->cls == S3_THROTTLED;
+	return !err->resent &&
+	       (err->cls == S3_DENIED || err->cls == S3_NOT_FOUND || err->cls == S3_CHANGED ||
+		       err->cls == S3_INVALID || err->cls == S3_THROTTLED);
 }
 
 const char *s3_err_text(const struct s3_err *err, char *text, size_t size)

@@ -131,6 +131,7 @@ struct s3_op {
 	bool no_request; /* there is nothing to send: it succeeds at once */
 	bool refused;    /* with no_request: it fails, its parameters pass a bound */
 	bool stale_used, skew_used;
+	bool resent;       /* after an attempt of which the answer was lost */
 	unsigned moves;    /* to other regions */
 	unsigned renewals; /* of credentials that the server took for expired */
 	bool wants_creds;  /* waits for them */

@@ -55,6 +55,13 @@ test_file_not_removed() {
 		assert_exit 1 mv "$MNT/d/f000000" "$MNT/e/"
 		faults_clear
 		in_s3 e/f000000 || fail "the only one there is has gone"
+		# The same where a kept connection is closed, on which libcurl sends again by itself.
+		echo x >"$MNT/d/new"
+		fault '{"op":"DeleteObject*","key":"d/new","after":true,"close":true,"times":1}'
+		fault '{"op":"DeleteObject*","key":"d/new","status":403,"code":"AccessDenied"}'
+		assert_exit 1 mv "$MNT/d/new" "$MNT/e/"
+		faults_clear
+		in_s3 e/new || fail "the only one there is has gone, with a connection"
 	fi
 }
 

@@ -146,6 +146,8 @@ static void test_stale_connection(void **state)
 		a.done = 0;
 		ask_send(&a);
 		ask_run_all(f);
+	} else {
+		assert_true(a.r.result.sent_again);
 	}
 	assert_int_equal(a.r.result.code, HTTP_DONE);
 	assert_string_equal(buf_str(&a.body), "hello");
