@@ -100,9 +100,14 @@ static void create_drop(struct ns_call *c)
 bool careless_create(struct ns_call *c, struct node *n)
 {
 	struct walk *w = walk_of(n->volume, c);
+	const struct node *from;
 	struct accepted *a;
 
-	if (!walk_is_careless(w) || walk_is_remove(w) || file_opened_by(n->volume->ns, c->tid))
+	if (!walk_is_careless(w) || walk_is_remove(w))
+		return false;
+	/* What is copied will be stored by that copy; what S3 may not be able to copy, is not. */
+	from = file_opened_by(n->volume->ns, c->tid);
+	if (from && volume_copies_from(n->volume, from->volume))
 		return false;
 	a = accepted_new(n, BULK_PUT, "upload");
 	a->op.meta = &a->meta;

@@ -58,6 +58,24 @@ test_several_in_flight() {
 		fail "at most $(S3_ENDPOINT=$TWO stat_get in_flight_peak) at a time"
 }
 
+# The cp of uutils does not hear what close says: what is refused is refused when it creates.
+test_refused_to_who_is_deaf() {
+	local cp=/usr/lib/cargo/bin/coreutils/cp how
+	[ -x $cp ] || skip "no uutils (package rust-coreutils)"
+	two_servers
+	mount_both
+	S3_ENDPOINT=$TWO fault '{"op":"PutObject","key":"*/f000033","status":403,"code":"AccessDenied"}'
+	assert_fails 'denied' $cp -r "$WORK/a/small" "$WORK/b/small"
+	# Two buckets of one server, and the first copy is refused, so that the bytes are sent.
+	make_bucket two
+	S3_ENDPOINT=$ONE mount_shared two c
+	for how in CopyObject PutObject; do
+		S3_ENDPOINT=$ONE fault "{\"op\":\"$how\",\"bucket\":\"two\",
+			\"key\":\"small/f000000\",\"status\":403,\"code\":\"AccessDenied\"}"
+	done
+	assert_fails 'denied' $cp -r "$WORK/a/small" "$WORK/c/small"
+}
+
 test_two_daemons() {
 	two_servers
 	mount_both private

@@ -37,8 +37,8 @@ test_trees() {
 	archive
 	assert_fails 'No data available' cp -r "$MNT/d" "$MNT/e"
 	assert_eq $'a\nz' "$(ls "$MNT/e")" "what could be copied"
-	"$CTL" errors "$MNT" >errors
-	grep -q 'e/cold.*ObjectNotInActiveTierError' errors || fail "not in the ledger: $(cat errors)"
+	"$CTL" errors "$MNT" >ledger
+	grep -q 'e/cold.*ObjectNotInActiveTierError' ledger || fail "not in the ledger: $(cat ledger)"
 	assert_fails 'No data available' mv "$MNT/d" "$MNT/f"
 	assert_eq $'a\ncold\nz' "$(ls "$MNT/d")" "the source is whole"
 	assert_eq '' "$(s3 ls "$BUCKET" f)" "nothing is left of the copy"
