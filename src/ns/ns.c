@@ -165,14 +165,27 @@ bool ns_volume_forgotten(const struct ns_volume *v)
 	       !file_handles_of(v);
 }
 
-void ns_volume_let_go(struct ns_volume *v)
+/* A directory that was in use when it was told as stale cannot be found by its name any more: what
+ * is in it holds it, and is told by itself. */
+static void let_go_below(const struct node *dir)
 {
-	const struct dir *d = v->root->u.dir;
+	const struct dir *d = dir->u.dir;
 	size_t i;
 
-	for (i = 0; i < d->kid_count; i++)
-		if (d->kids[i] && d->kids[i]->lookups)
-			node_stale(d->kids[i]);
+	for (i = 0; i < d->kid_count; i++) {
+		struct node *n = d->kids[i];
+
+		if (n && n->kind == NODE_DIR)
+			let_go_below(n);
+		if (n && n->lookups)
+			node_stale(n);
+	}
+}
+
+void ns_volume_let_go(struct ns_volume *v)
+{
+	if (!v->ns->untold && !dir_handles_of(v) && !file_handles_of(v))
+		let_go_below(v->root);
 }
 
 void ns_volume_free(struct ns_volume *v)

@@ -231,4 +231,25 @@ test_copy_between_those_for_others() {
 	same_objects d p/f
 }
 
+# What was in use when it was unmounted is let go of when it is not used any more.
+test_lazy_umount_under_a_copy() {
+	local copy
+	need s3d
+	start_s3d --latency-ms CopyObject=300
+	make_bucket two
+	put_objects src 300 10
+	mount_shared "$BUCKET" a
+	mount_shared two b
+	fault '{"op":"CopyObject","key":"*","status":503,"code":"SlowDown","percent":20}'
+	cp -r "$WORK/a/src" "$WORK/b/dst" &
+	copy=$!
+	until [ "$(stat_get CopyObject)" -gt 3 ]; do :; done
+	umount -l "$WORK/a"
+	wait $copy || fail "the copy: exit code $?"
+	BUCKET=two
+	assert_eq 300 "$(count_objects dst/)" "objects"
+	umount "$WORK/b"
+	daemon_ends "${PIDS[-1]}"
+}
+
 run_tests "$@"
