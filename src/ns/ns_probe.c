@@ -62,9 +62,10 @@ static void marker_headed(void *ctx, const struct s3_err *err, const struct s3_o
 {
 	struct probe *p = ctx;
 
-	if (err->cls == S3_OK)
+	if (err->cls == S3_OK) {
 		meta_parse(o, "application/x-directory", &p->dir_meta);
-	p->dir_meta.others |= o->size_bytes > 0;
+		p->dir_meta.others |= o->size_bytes > 0;
+	}
 	probe_answered(p, err);
 }
 
@@ -103,8 +104,10 @@ void probe_name(
 	read_begins(parent);
 	node_child_key(parent, name, &key);
 	park(c, &p->waiters, then);
-	p->left = object_only ? 1 : 2;
-	s3_head(client, buf_bytes(&key), 0, probe_headed, p);
+	/* No object has the empty key: that is the bucket. */
+	p->left = (key.len > 0) + !object_only;
+	if (key.len)
+		s3_head(client, buf_bytes(&key), 0, probe_headed, p);
 	if (!object_only) {
 		buf_addc(&key, '/');
 		params.prefix = buf_bytes(&key);
