@@ -84,7 +84,7 @@ static bool may_be_last(const struct node *n)
 	const struct dir *d = n->parent->u.dir;
 
 	return n->parent->parent && !n->parent->unsent && d->marker != MARKER_YES &&
-	       d->kid_live == 1;
+	       d->kid_live == 1 && !is_marker_content(n);
 }
 
 /* Sees to it that the directory c->node outlives what was in it, then goes on with `next`. */

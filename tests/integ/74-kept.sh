@@ -196,13 +196,15 @@ test_content_of_a_marker_removed() {
 	local mode
 	fresh
 	marker_with_content
-	for mode in 700 710; do
+	for mode in 700 710 770; do
 		mkdir -p "$MNT/n"
 		echo 1234 >"$MNT/n/%:"
 		chmod $mode "$MNT/n"
 		remount "$BUCKET"
 		if [ $mode = 700 ]; then
 			assert_exit 0 rm "$MNT/n/%:"
+		elif [ $mode = 770 ]; then
+			assert_exit 0 unlink "$MNT/n/%:"
 		else
 			assert_exit 0 mv "$MNT/n/%:" "$MNT/s/m"
 			holds s/m
