@@ -212,6 +212,7 @@ test_s3_names() {
 type_of() { s3 show "$BUCKET" "$1" | sed -n 's/^ContentType //p'; }
 
 test_content_type() {
+	need s3d # radosgw 16 drops the tags of an object whose metadata is replaced
 	fresh
 	echo content >file
 	s3 put "$BUCKET" page file author=me @CacheControl=no-cache '@Tagging=a=1'
@@ -245,6 +246,7 @@ test_content_type() {
 tags_of() { s3 show "$BUCKET" "$1" | sed -n 's/^tag\.//p' | paste -sd,; }
 
 test_tags() {
+	need s3d # radosgw 16 drops the tags of an object whose metadata is replaced
 	local i
 	fresh
 	echo content >file
