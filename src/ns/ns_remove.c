@@ -87,21 +87,32 @@ static bool may_be_last(const struct node *n)
 	       d->kid_live == 1 && !is_marker_content(n);
 }
 
-/* Sees to it that the directory c->node outlives what was in it, then goes on with `next`. */
-static void check_last(struct ns_call *c, void (*next)(struct ns_call *))
+static void check_begin(struct ns_call *c)
 {
 	struct s3_list_params params = {.max_keys = 2, .delimiter = true};
-	struct last_check *k = mem_zalloc(sizeof(*k));
+	struct last_check *k;
 	struct buf key = BUF_INIT(0);
 
+	/* What is going already would be listed, and keep nothing. */
+	if (c->node->u.dir->pending) {
+		wait_node(c, c->node, check_begin);
+		return;
+	}
+	k = mem_zalloc(sizeof(*k));
 	TAILQ_INIT(&k->waiters);
-	c->next = next;
 	c->work = k;
 	park(c, &k->waiters, check_done);
 	node_key(c->node, &key);
 	params.prefix = buf_bytes(&key);
 	s3_list(c->node->volume->client, &params, 0, checked, k);
 	buf_free(&key);
+}
+
+/* Sees to it that the directory c->node outlives what was in it, then goes on with `next`. */
+static void check_last(struct ns_call *c, void (*next)(struct ns_call *))
+{
+	c->next = next;
+	check_begin(c);
 }
 
 void keep_parent(struct ns_call *c, struct node *n, void (*next)(struct ns_call *))

@@ -435,6 +435,21 @@ test_renamed_into_new_directory() {
 	assert_eq old/ "$(s3 ls "$BUCKET" | cut -f 1)" "what S3 has"
 }
 
+# The last file of a directory is moved out while the removal of what was beside it is pending.
+test_moved_out_behind_a_removal() {
+	local name
+	need s3d
+	start_server
+	for name in a/b/1 a/b/2 a/b/3 a/b/4 a/b/5 z; do s3 put "$BUCKET" "src/$name"; done
+	mount_fs "$BUCKET" rename_limit=4
+	# shellcheck disable=SC2016 # the inner shell expands it
+	run_on bash -c 'cd "$1" && mkdir new && mv src/* new' - "$MNT"
+	assert_eq 0 "$RC" "exit code"
+	assert_eq 6 "$(count_objects new/)" "objects"
+	in_s3 src/ || fail "the directory has gone with what was in it"
+	[ -d "$MNT/src" ] || fail "it is not shown"
+}
+
 test_make() {
 	need s3d
 	fresh
