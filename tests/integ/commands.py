@@ -1,17 +1,17 @@
 #!/usr/bin/python3
 """commands.py WHAT SEED COMMANDS: random commands do the same on a mount as in a local directory.
 
-The mounts $MNT and $FAR show $BUCKET and, below p/, $BUCKET-2 of the test server $S3_ENDPOINT, which
-does not ask for signatures. WHAT is a list of words: `refused`: S3 refuses a key to the last command
-of each case; `lost`: it fails at a key for once, or its answer does; `run`: the commands run under
-s3bulkfsctl run ($CTL). SEED is a number; its cases are
-SEED.0, SEED.1, ... until that many COMMANDS have run. `SEED.N` is that case alone.
+The mounts $MNT and $FAR show $BUCKET and, below p/, $BUCKET-2 of the test server $S3_ENDPOINT,
+which does not ask for signatures. WHAT is a list of words: `refused`: S3 refuses a key to the
+last command of each case; `lost`: it fails at a key for once, or its answer does; `run`: the
+commands run under s3bulkfsctl run ($CTL). SEED is a number; its cases are SEED.0, SEED.1, ...
+until that many COMMANDS have run. `SEED.N` is that case alone.
 
-A case is a random tree, in a local directory and on the mounts, and a few commands. After each one
-the exit codes, the trees as the mounts show them, and those that the objects in S3 make must be the
-local ones. After a refused key the exit code must not be 0, the ledger must name the key, the mounts
-must show what is in S3, and nothing else may be lost. New mounts then show the same. What fails is
-made smaller for as long as it fails, and printed.
+A case is a random tree, in a local directory and on the mounts, and a few commands. After each
+one the exit codes, the trees as the mounts show them, and those that the objects in S3 make must
+be the local ones. After a refused key the exit code must not be 0, the ledger must name the key,
+the mounts must show what is in S3, and nothing else may be lost. New mounts then show the same.
+What fails is made smaller for as long as it fails, and printed.
 """
 import fnmatch
 import http.client
@@ -289,8 +289,9 @@ def random_case(rng, what):
     if "refused" in what or "lost" in what:
         changed = [p for p in before.keys() | after.keys() if before.get(p) != after.get(p)]
         known = before | after
-        rules = random_rules(rng, what, [p + ("/" if known[p][0] == "directory" else "")
-                                         for p in sorted(changed) or sorted(known)] or ["here/src/"])
+        paths = [p + ("/" if known[p][0] == "directory" else "")
+                 for p in sorted(changed) or sorted(known)]
+        rules = random_rules(rng, what, paths or ["here/src/"])
     return Case(tree, by_s3, commands, rules)
 
 

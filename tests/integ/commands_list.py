@@ -1,5 +1,5 @@
-"""The commands that commands.py draws from. Each is a line of bash, run with errors ending it in the
-directory that holds src and old; $FAR is a directory of another mount that holds there.
+"""The commands that commands.py draws from. Each is a line of bash, run with errors ending it in
+the directory that holds src and old; $FAR is a directory of another mount that holds there.
 
 What depends on the order in which a directory is read is left out, since no order is promised and
 a local directory has another one than a bucket:
@@ -66,14 +66,16 @@ def at_once(*commands):
 
 COPIES = [
     "cp -r src new", "cp -a src new", "cp -rv src new", "cp -rT src old", "cp -aT src old",
-    "cp -r src old new", "cp -a src/. old", "cp -r src/. old", "cp -rf src/. old", "cp -rp src/. old",
+    "cp -r src old new", "cp -a src/. old", "cp -r src/. old", "cp -rf src/. old",
+    "cp -rp src/. old",
     "cp -rn src/. old", "cp -r --remove-destination src/. old",
     "cp -a --remove-destination src/. old", "cp -r --backup=numbered src/. old", "cp -r src/* old",
     "cp -d src/* old", "cp -a src/* old/", "cp -r old/* src old/* new",
     "cp -r --parents src/a src/b old", "cp -a --parents src/?/* old", "cp -rl src new",
     "cp -al src new", "cp -r src new && rm -r src",
     "cp -r src new && mv new/* old", "cp -rp src new; touch src/zz new/q; cp -rT src new",
-    "rm -r src && cp -r old src", "rm -r src; mkdir src; cp -r old/. src", "cp -a src n1 && cp -a n1/. old",
+    "rm -r src && cp -r old src", "rm -r src; mkdir src; cp -r old/. src",
+    "cp -a src n1 && cp -a n1/. old",
     "find src -type f -print0 | sort -z | xargs -0 cp -t old",
     "find src -mindepth 1 -maxdepth 1 -print0 | xargs -0 -P 3 -n 1 cp -r -t old",
 ]
@@ -91,24 +93,29 @@ REMOVALS = [
     "find src old -type d -empty -delete", "find src -depth -exec rm -d {} +",
     "find src -type f -print0 | xargs -0 -P 3 -n 2 rm",
     "find src -mindepth 1 -maxdepth 1 -print0 | xargs -0 -P 3 -n 1 rm -r", "rmdir src/* old/*",
-    "mkdir -p new/x/y && cp -r src new/x/y && rm -r new/x", "mkdir -p src/e/e/e && rmdir -p src/e/e/e",
+    "mkdir -p new/x/y && cp -r src new/x/y && rm -r new/x",
+    "mkdir -p src/e/e/e && rmdir -p src/e/e/e",
 ]
 CHANGES = [
     "chmod -R 700 src", "chmod -R u+x,go-rwx src old", "chmod -R a-w src; rm -rf src/a",
     "cp -r src new; chmod -R go= new old", "cp -a src new && chmod -R 750 new && cp -a new/. old",
     "chmod -R u+x src & wait $!", "chown -R 7:8 src", "chgrp -R 5 src/* old", "chown -R 3 src old",
-    "chown -R 7:8 src && cp -a src new && rm -r src", "touch src/* old/zz", "touch -d @1000000500 src/*",
+    "chown -R 7:8 src && cp -a src new && rm -r src", "touch src/* old/zz",
+    "touch -d @1000000500 src/*",
     "mkdir -p src/e new/e old/e && rmdir new/e", "ln -s nowhere src/l1; ln -sf there src/l1",
-    "ln -sfn .. old/l2; cp -a old new", "chmod 000 src old", "find src -type f -exec chmod 640 {} +",
+    "ln -sfn .. old/l2; cp -a old new", "chmod 000 src old",
+    "find src -type f -exec chmod 640 {} +",
     "cp -r src new; chmod -R 711 new & wait $!; touch -d @1000000500 new",
 ]
 PROGRAMS = [
-    "tar cf - src | tar xf - -C old", "tar cf old/t.tar --mtime=@1000000000 --sort=name src; tar xf "
+    "tar cf - src | tar xf - -C old",
+    "tar cf old/t.tar --mtime=@1000000000 --sort=name src; tar xf "
     "old/t.tar -C old; rm old/t.tar", "tar c --remove-files -f - src | tar xf - -C old",
     "rsync -a src/ old/", "rsync -a --delete src/ old/", "rsync -a --delete src old",
     "rsync -r --inplace --delete old/ src", "rsync -a --remove-source-files src/ new",
     "rsync -a --delete-before --backup src/ old", "sed -i s/0/x/ src/f1 src/f2 old/f1",
-    "find src -type f -exec sed -i s/1/one/ {} +", "find src -type f -exec sed -i.bak s/2/two/ {} +",
+    "find src -type f -exec sed -i s/1/one/ {} +",
+    "find src -type f -exec sed -i.bak s/2/two/ {} +",
     "for f in src/*; do [ ! -f \"$f\" ] || echo more | tee -a \"$f\"; done",
     "for d in src/*/; do mkdir -p \"old/$d\"; done",
     "truncate -s 3 src/f1 src/f2 old/f1; cp -a src/. new",
@@ -120,13 +127,16 @@ BETWEEN = [
     'cp -r "$FAR"/there new', 'cp -a "$FAR"/there/. old', 'mv "$FAR"/there new', 'mv src "$FAR"',
     'mv src/* old "$FAR"/there', 'cp -r src old "$FAR"', 'cp -a src/. "$FAR"/there',
     'rm -r src "$FAR"/there', 'cp -r src "$FAR"/new && rm -r src', 'mv "$FAR"/there/* src',
-    'rsync -a --delete src/ "$FAR"/there', 'mv -T src "$FAR"/there', 'chmod -R 700 src "$FAR"/there',
+    'rsync -a --delete src/ "$FAR"/there', 'mv -T src "$FAR"/there',
+    'chmod -R 700 src "$FAR"/there',
     'mv src "$FAR"/new && mv "$FAR"/new src', 'find src "$FAR"/there -delete',
     'tar cf - src | tar xf - -C "$FAR"', 'mv -n src/* "$FAR"/there', 'cp -r "$FAR"/there/* src old',
 ]
-ON_SRC = ["cp -r src new", "rm -r src", "mv src new", "chmod -R 700 src", "cp -a src n1 && rm -r src",
+ON_SRC = ["cp -r src new", "rm -r src", "mv src new", "chmod -R 700 src",
+          "cp -a src n1 && rm -r src",
           "find src -delete", "rsync -a src/ n2", "rm -rf src/*", "tar cf - src >s.tar; rm s.tar"]
-ON_OLD = ["cp -r old o1", "rm -rf old", "mv old o2", "chmod -R go= old", "cp -a old o3 && rm -r old",
+ON_OLD = ["cp -r old o1", "rm -rf old", "mv old o2", "chmod -R go= old",
+          "cp -a old o3 && rm -r old",
           "find old -type f -delete", "rsync -a old/ o4", "mkdir o5; mv old/* old/.h o5"]
 ON_FAR = ['cp -r "$FAR"/there "$FAR"/n', 'rm -r "$FAR"/there', 'mv "$FAR"/there "$FAR"/m',
           'cp -r "$FAR"/there o9', 'mv "$FAR"/there m9']
@@ -137,13 +147,15 @@ def chosen(p):
     return [
         lambda: p.copy("-r", p.directories), lambda: p.copy("-a", p.all),
         lambda: p.copy("-rT", p.directories),
-        lambda: f"mv {p.d()} {p.d()}", lambda: f"mv -T {p.d()} {p.d()}", lambda: f"mv {p.a()} {p.a()}",
+        lambda: f"mv {p.d()} {p.d()}", lambda: f"mv -T {p.d()} {p.d()}",
+        lambda: f"mv {p.a()} {p.a()}",
         lambda: f"mv {p.many(p.a)} old", lambda: f"mv {p.a(below='')} {p.d(below='')}",
         lambda: f"cp {p.many(p.f)} old", lambda: f"cp -t old {p.many(p.f)}",
         lambda: f"cp {p.f(below='')} {p.f(below='')}", lambda: f"cp -p {p.many(p.f, below='')} src",
         lambda: f"cp --parents {p.many(p.f)} old", lambda: f"cp {p.f()} new && cp new {p.f()}",
         lambda: f"rm -rf {p.many(p.a, below='')}", lambda: f"rm -r {p.many(p.a)}",
-        lambda: f"rm {p.many(p.f)}", lambda: f"rm -rv {p.many(p.d)}", lambda: f"rm -d {p.many(p.d)}",
+        lambda: f"rm {p.many(p.f)}", lambda: f"rm -rv {p.many(p.d)}",
+        lambda: f"rm -d {p.many(p.d)}",
         lambda: f"rmdir {p.many(p.d)}", lambda: f"find {p.d()} {p.d()} -delete",
         lambda: f"rm -rf {p.many(p.a)}; cp -r old src", lambda: f"chmod 600 {p.many(p.f)}",
         lambda: f"chmod -R 700 {p.many(p.a)}", lambda: f"install -D {p.f()} old/i/j/k",
@@ -155,7 +167,8 @@ def chosen(p):
 
 def choose(rng, tree):
     p = Pick(rng, tree)
-    kind = rng.choice([COPIES, COPIES, MOVES, REMOVALS, CHANGES, PROGRAMS, BETWEEN, "names", "names",
+    kind = rng.choice([COPIES, COPIES, MOVES, REMOVALS, CHANGES, PROGRAMS, BETWEEN, "names",
+    "names",
                        "at once"])
     if kind == "names":
         return rng.choice(chosen(p))()
