@@ -199,6 +199,7 @@ struct ns {
 void stale_init(struct ns *ns);
 void stale_free(struct ns *ns);
 void node_stale(struct node *n); /* the kernel is to ask for this name again */
+void name_stale(struct node *parent, const char *name); /* the same for one without a node */
 /*
  * For a call that is about to be answered with a failure: true when it was parked until the kernel
  * has been told of what is stale, or for a moment, and `resume` is to come here again.

@@ -139,6 +139,9 @@ static void unlink_last(struct ns_call *c)
 		if (walk_barrier(w, c, unlink_last, &errnum))
 			return;
 		walk_passed_end(w);
+		/* It has gone, but the kernel will hear that something else has failed. */
+		if (errnum && !c->errnum && !node_live(c->node, BYTES_STR(c->name)))
+			name_stale(c->node, c->name);
 	}
 	c->errnum = errnum ? errnum : c->errnum;
 	remove_answer(c);

@@ -36,14 +36,24 @@ void ns_on_stale(struct ns *ns,
 	ns_told(ns, ns->untold);
 }
 
-void node_stale(struct node *n)
+static void tell(struct node *parent, const char *name, struct node *n)
 {
-	struct ns *ns = n->volume->ns;
+	struct ns *ns = parent->volume->ns;
 
 	if (!ns->stale)
 		return;
 	ns->untold++;
-	ns->stale(ns->stale_ctx, n->parent, n->name, n);
+	ns->stale(ns->stale_ctx, parent, name, n);
+}
+
+void node_stale(struct node *n)
+{
+	tell(n->parent, n->name, n);
+}
+
+void name_stale(struct node *parent, const char *name)
+{
+	tell(parent, name, NULL);
 }
 
 void ns_told(struct ns *ns, uint64_t count)
