@@ -168,4 +168,16 @@ test_many_open_files() {
 	assert_eq $((7 << 20)) "$(stat -c %s "$MNT/idle8")" "size of the last small one"
 }
 
+# rm leaves the directories above what has failed alone: the last entry is its end then, and when
+# it exits nothing is on its way any more.
+test_rm_that_has_failed_is_done() {
+	need s3d
+	start_s3d --latency-ms DeleteObjects=300
+	put_objects src/sub 30 10
+	mount_fs "$BUCKET"
+	deny_delete src/sub/f000000
+	assert_fails 'denied' rm -r "$MNT/src"
+	assert_eq f000000 "$(s3 ls "$BUCKET" src/sub/ --files | cut -f 1)" "what S3 has at its end"
+}
+
 run_tests "$@"
