@@ -88,6 +88,13 @@ static bool node_is_fresh(struct node *n, const struct ns_call *c)
 		return true;
 	if ((double)(now_ms - n->checked_ms) <= v->config.metadata_ttl_s * 1000)
 		return true;
+	/*
+	 * The directories above what a walk looks at are there as long as that is. Were one asked
+	 * for and the answer an error, the kernel would forget all below it under the walk.
+	 */
+	if (n->kind == NODE_DIR && walk_recognised(v->ns, c) &&
+		walk_is_below(walk_known(v->ns, c), n))
+		return true;
 	/* Who listed the directory comes by each name once, however long the walk takes. */
 	if (n->parent->u.dir->snapshot_tgid == walk_tgid(v->ns, c) &&
 		(unvisited || walk_recognised(v->ns, c))) {

@@ -100,7 +100,8 @@ static bool prepare(struct http_request *r, struct http_draft *draft)
 		return true;
 	in.payload_hash = payload_hash(op);
 	in.region = op->target->addr.region;
-	in.now_ms = clk_wall_ms() + atomic_load(&c->clock_offset_ms);
+	op->offset_ms = atomic_load(&c->clock_offset_ms);
+	in.now_ms = clk_wall_ms() + op->offset_ms;
 	return sign(op, &in, draft);
 }
 
@@ -407,10 +408,11 @@ static bool correct_region(struct s3_op *op)
 	return s3_client_move(op->client, region);
 }
 
-/* The answer to HEAD cannot say so: then clocks that are as far apart as the SDKs look at are. */
+/* The answer to HEAD cannot say so: then clocks that are as far apart as the SDKs look at are. The
+ * clock that counts is the attempt's own: another operation may have corrected it since. */
 static bool is_bare_skew(const struct s3_op *op, int64_t server_ms)
 {
-	int64_t off_ms = server_ms - clk_wall_ms() - atomic_load(&op->client->clock_offset_ms);
+	int64_t off_ms = server_ms - clk_wall_ms() - op->offset_ms;
 
 	return op->http.result.status == 403 && !strcmp(op->type->method, "HEAD") &&
 	       (off_ms > SKEW_MS || off_ms < -SKEW_MS);

@@ -138,6 +138,7 @@ struct s3_op {
 	bool denied;       /* there are none: it fails, as err says */
 
 	struct s3_target *target; /* of this attempt */
+	int64_t offset_ms;        /* of the clock that it is signed with */
 	struct s3_creds *creds;   /* the same; NULL: it is not signed */
 	struct bytes key;
 	struct s3_pair query[8];

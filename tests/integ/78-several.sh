@@ -54,6 +54,19 @@ test_inodes_stay_for_the_other() {
 	assert_eq 30 "$(count_objects one/deep/)" "copies"
 }
 
+# The same when the directory above cannot be asked for any more: nobody asks.
+test_inodes_stay_below_what_is_refused() {
+	need s3d
+	start_server
+	put_objects d/src 20 10
+	mount_fs "$BUCKET" metadata_ttl=0
+	fault '{"op":"HeadObject","key":"d","status":403,"code":"AccessDenied","nth":9}'
+	assert_exit 0 cp -r "$MNT/d/src" "$MNT/d/dst"
+	faults_clear
+	assert_eq 20 "$(count_objects d/dst/)" "copies"
+	assert_le "$(stat_get HeadObject)" 8 "HeadObject"
+}
+
 test_xargs_rm_refused() {
 	fresh
 	put_objects d 400 10

@@ -113,6 +113,31 @@ static void test_clock_skew(void **state)
 	assert_int_equal(sync_copy(s, KEY("src"), KEY("y")), S3_OK);
 }
 
+static void on_one_of_many(void *ctx, const struct s3_err *err, const struct s3_object *object)
+{
+	unsigned *left = ctx;
+
+	(void)object;
+	assert_int_equal(err->cls, S3_OK);
+	--*left;
+}
+
+/* Each of them was signed before the first refusal told of the clock. */
+static void test_clock_skew_of_many(void **state)
+{
+	struct sync *s = *state;
+	unsigned left = 8, i;
+
+	sync_put(s, KEY("src"), "x");
+	s3d_tell(&faults_server, "POST", "/-/clock", "{\"offset_s\":3600}");
+	for (i = left; i; i--)
+		s3_head(s->client, KEY("src"), S3_NO_RETRY, on_one_of_many, &left);
+	while (left)
+		loop_once(s->loop, -1);
+	s3d_tell(&faults_server, "POST", "/-/clock", "{\"offset_s\":0}");
+	assert_int_equal(sync_copy(s, KEY("src"), KEY("y")), S3_OK);
+}
+
 static void test_other_region(void **state)
 {
 	struct sync s;
@@ -272,6 +297,7 @@ static int all_tests(void)
 		WITH_CLIENT(test_key_errors),
 		WITH_CLIENT(test_retry_after),
 		WITH_CLIENT(test_clock_skew),
+		WITH_CLIENT(test_clock_skew_of_many),
 		WITH_CLIENT(test_other_region),
 		WITH_CLIENT(test_wrong_credentials),
 		WITH_CLIENT(test_cancel),
