@@ -56,6 +56,7 @@ src_ns_libns_a_SOURCES = \
 	src/ns/ns_walk_change.c \
 	src/ns/ns_walk_dirs.c \
 	src/ns/ns_walk_end.c \
+	src/ns/ns_walk_roots.c \
 	src/ns/ns_walk_status.c \
 	src/ns/ns_write.c \
 	src/ns/ns_xattr.c \

@@ -55,6 +55,7 @@ struct dir {
 	struct lister *lister;
 	struct flat *flat;    /* a flat listing that somebody waits for to fill this (ns_flat.c) */
 	bool flat_streams;    /* it is filling it, and nothing was known before */
+	bool is_cwd;          /* of a walk, and perhaps of the shell that it came from */
 	uint64_t stream_ino;  /* what may be handed out while a listing streams (ns_list.h) */
 	pid_t ahead_tgid;     /* it was listed for him, who has not read it yet; 0: nobody */
 	unsigned ahead_page;  /* of that flat listing */

@@ -17,21 +17,6 @@
 #define NAME_BYTES_MAX (3 * 1024 + 4)
 #define PROBES_MAX 8
 
-/* Is it in a tree that the calling walk lists or has made, so that the kernel can be told in the
- * end? */
-static bool walk_passes(const struct node *n, const struct ns_call *c)
-{
-	const struct ns *ns = n->volume->ns;
-	pid_t tgid;
-
-	/* What chmod has set is to be remembered: the kernel is not told to forget it. */
-	if (!n->parent || !walk_recognised(ns, c) || walk_is_change(walk_known(ns, c)))
-		return false;
-	tgid = walk_tgid(ns, c);
-	return (n->kind == NODE_DIR && n->u.dir->snapshot_tgid == tgid) ||
-	       (n->parent->parent && n->parent->u.dir->snapshot_tgid == tgid);
-}
-
 void node_attr(const struct node *n, const struct ns_call *c, struct ns_attr *attr)
 {
 	const struct ns_config *cf = &n->volume->config;
@@ -56,7 +41,7 @@ void node_attr(const struct node *n, const struct ns_call *c, struct ns_attr *at
 	st->st_mtim.tv_nsec = n->mtime_ms % 1000 * 1000000;
 	st->st_atim = st->st_ctim = st->st_mtim;
 	meta_apply(n, st);
-	if (!n->parent || walk_passes(n, c))
+	if (!n->parent || walk_vouches(c, n))
 		left_s = WALK_TIMEOUT_S;
 	else if (n->pending || n->unsent || left_s < 0)
 		left_s = n->kind == NODE_DIR ? cf->metadata_ttl_s : 0;
@@ -84,7 +69,7 @@ static bool node_is_fresh(struct node *n, const struct ns_call *c)
 	n->unvisited = false;
 	if (n->pending || n->unsent || (n->kind == NODE_FILE && node_has_writer(n)))
 		return true;
-	if (n->kind == NODE_DIR && (n->u.dir->pending || n->u.dir->handles || walk_passes(n, c)))
+	if (n->kind == NODE_DIR && (n->u.dir->pending || n->u.dir->handles || walk_vouches(c, n)))
 		return true;
 	if ((double)(now_ms - n->checked_ms) <= v->config.metadata_ttl_s * 1000)
 		return true;

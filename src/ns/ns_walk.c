@@ -70,63 +70,6 @@ bool walk_is_careless(const struct walk *w)
 	return w && w->careless;
 }
 
-static bool has_root_at(const struct walk *w, const struct node *n)
-{
-	size_t i;
-
-	for (i = 0; i < w->root_count; i++)
-		if (node_is_under(w->roots[i], n) || node_is_under(n, w->roots[i]))
-			return true;
-	return false;
-}
-
-/*
- * Another walk that is in the same tree: the names there stay with it. Taken back under it, they
- * would come again as other inodes, and cp believe that a file was replaced while it copied it.
- */
-static struct walk *walk_at(const struct walk *w, const struct node *n)
-{
-	struct walk *u, *next;
-
-	HASH_ITER(hh, w->ns->walks, u, next)
-	if (u != w && !u->exited && has_root_at(u, n))
-		return u;
-	return NULL;
-}
-
-void walk_root_add(struct walk *w, struct node *n)
-{
-	w->roots = mem_resize(w->roots, w->root_count + 1, sizeof(*w->roots));
-	w->roots[w->root_count++] = node_ref(n);
-}
-
-static void root_hand_on(struct walk *to, struct node *n)
-{
-	size_t i;
-
-	for (i = 0; i < to->root_count; i++)
-		if (to->roots[i] == n)
-			return;
-	walk_root_add(to, n);
-}
-
-/* The kernel may trust what a walk was told for long; now that it is over, no longer. */
-static void roots_drop(struct walk *w)
-{
-	struct ns *ns = w->ns;
-
-	while (w->root_count) {
-		struct node *n = w->roots[--w->root_count];
-		struct walk *u = walk_at(w, n);
-
-		if (u)
-			root_hand_on(u, n);
-		else if (ns->stale && n->parent && n->live)
-			ns->stale(ns->stale_ctx, n->parent, n->name, n);
-		node_unref(n);
-	}
-}
-
 static void walk_free(struct walk *w)
 {
 	if (w->kind == COMMAND_RUN)
@@ -134,7 +77,7 @@ static void walk_free(struct walk *w)
 	else
 		HASH_DELETE(hh, w->ns->walks, w);
 	walk_chain_cut(w, 0);
-	roots_drop(w);
+	walk_roots_drop(w, NULL);
 	while (w->dir_count)
 		walk_dir_unkeep(w->dirs[--w->dir_count]);
 	if (w->source)
@@ -147,6 +90,7 @@ static void walk_free(struct walk *w)
 	free(w->chain);
 	free(w->dirs);
 	free(w->command);
+	free(w->cwd);
 	free(w->last);
 	free(w);
 }
@@ -302,8 +246,12 @@ struct walk *walk_of(struct ns_volume *v, const struct ns_call *c)
 		last = find_last(v, &p, cmd.last, &of);
 	if (last) {
 		w = walk_new(of, c, &cmd, p.exe, last);
-		if (!w)
+		if (!w) {
 			free(last);
+		} else {
+			w->cwd = p.cwd;
+			p.cwd = NULL;
+		}
 	}
 	process_free(&p);
 	return w;
@@ -408,13 +356,7 @@ static void walk_leave(struct walk *w, const struct ns_volume *v)
 			w->dirs[kept++] = w->dirs[i];
 	}
 	w->dir_count = kept;
-	for (i = kept = 0; i < w->root_count; i++) {
-		if (w->roots[i]->volume == v)
-			node_unref(w->roots[i]);
-		else
-			w->roots[kept++] = w->roots[i];
-	}
-	w->root_count = kept;
+	walk_roots_drop(w, v);
 	if (w->source && w->source->volume == v) {
 		node_unref(w->source);
 		w->source = NULL;

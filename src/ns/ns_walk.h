@@ -64,7 +64,9 @@ struct node *walk_source(const struct walk *w);
 /* A tree that it lists or makes begins here: in the end the kernel is told to ask again. */
 void walk_note_root(struct walk *w, struct node *n);
 bool walk_is_below(const struct walk *w, const struct node *dir); /* one of its trees is */
-void walk_opened_dir(struct walk *w, const struct node *dir);     /* it is about to be read */
+/* May the calling walk's kernel trust what it is told of this name until the walk ends? */
+bool walk_vouches(const struct ns_call *c, const struct node *n);
+void walk_opened_dir(struct walk *w, const struct node *dir); /* it is about to be read */
 /* `dir` was read to its end, `last_ino` is its last entry's (0: it is empty). */
 void walk_listed(struct walk *w, struct node *dir, uint64_t last_ino, const char *last_name);
 bool walk_is_open(const struct walk *w); /* its end is still to come; false for NULL */

@@ -54,26 +54,6 @@ struct node *walk_source(const struct walk *w)
 	return w->source;
 }
 
-void walk_note_root(struct walk *w, struct node *n)
-{
-	const struct node *up = n->parent;
-
-	if (!up || up->u.dir->snapshot_tgid == w->tgid || w->kind == COMMAND_CHANGE)
-		return;
-	walk_root_add(w, n);
-}
-
-/* The latest tree is the likeliest; a miss costs a request anyway. */
-bool walk_is_below(const struct walk *w, const struct node *dir)
-{
-	size_t i;
-
-	for (i = w->root_count; i; i--)
-		if (node_is_under(w->roots[i - 1], dir))
-			return true;
-	return false;
-}
-
 void walk_opened_dir(struct walk *w, const struct node *dir)
 {
 	w->reached = w->reached || walk_is_last_argument(w, dir);

@@ -29,6 +29,7 @@ struct walk {
 	bool asks;     /* it asks a person about what the caller may not write */
 	uid_t uid;     /* the caller's */
 	char *command; /* its name, for messages */
+	char *cwd;     /* the process's working directory; or NULL */
 	char *last;    /* path in the mount of the last source or argument */
 	const char *last_name;
 	bool last_slash; /* it was written as a directory: "a/", "a/." */
@@ -58,8 +59,9 @@ struct walk {
 	size_t root_count;
 };
 
-/* ns_walk.c */
-void walk_root_add(struct walk *w, struct node *n);
+/* ns_walk_roots.c */
+/* Of one volume, or (NULL) all: what the kernel was told about them is taken back. */
+void walk_roots_drop(struct walk *w, const struct ns_volume *v);
 /* ns_walk_end.c */
 bool walk_is_last_argument(const struct walk *w, const struct node *n);
 /* The last entry of the last directory that was read; before one was, the last argument. */

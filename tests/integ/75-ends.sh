@@ -180,4 +180,49 @@ test_rm_that_has_failed_is_done() {
 	assert_eq f000000 "$(s3 ls "$BUCKET" src/sub/ --files | cut -f 1)" "what S3 has at its end"
 }
 
+# in_directory DIR COMMAND: in the directory DIR, where the shell is, too. What S3 has afterwards is
+# seen there soon, and the directory has kept its name.
+in_directory() {
+	local end=$((SECONDS + 60)) size
+	cd "$MNT/$1" || fail "no $MNT/$1"
+	ls -lR >/dev/null
+	bash -c "$2" >"$WORK/out" 2>&1 || fail "$2: $(cat "$WORK/out")"
+	size=$(stat -c %s keep/f000001)
+	printf "${1:+$1/}%s $((size + 1))\n" keep/f000001 one | (cd "$WORK" && s3 puts "$BUCKET")
+	# The kernel is told by another thread than that which answers it.
+	until [ "$(stat -c %s keep/f000001) $(stat -c %s one)" = "$((size + 1)) $((size + 1))" ]; do
+		[ "$SECONDS" -lt "$end" ] || fail "after $2 the mount shows what was before"
+	done
+	assert_eq "$MNT${1:+/$1}" "$(readlink /proc/self/cwd)" "the working directory after $2"
+	cd "$WORK" || fail "no $WORK"
+}
+
+test_working_directory() {
+	fresh
+	remount "$BUCKET" metadata_ttl=0
+	put_objects d/src 5 10
+	put_objects d/keep 5 10
+	printf 'd/one 10\n' | s3 puts "$BUCKET"
+	in_directory d 'cp -r . ../copy'
+	in_directory d "cp -r '$MNT/d' ../again"
+	in_directory d 'cp -r ../copy .'
+	in_directory d 'rm -r copy'
+	in_directory d 'find src -delete'
+	in_directory d 'find . -name none -delete'
+	in_directory copy 'cp -rT ../d .'
+	assert_eq "f000000 f000001 f000002 f000003 f000004" \
+		"$(s3 ls "$BUCKET" d/keep/ --files | cut -f 1 | tr '\n' ' ' | sed 's/ $//')" "d/keep in S3"
+	assert_eq 0 "$(count_objects d/src/)" "d/src in S3"
+}
+
+test_working_directory_is_the_root() {
+	fresh
+	remount "$BUCKET" metadata_ttl=0
+	put_objects keep 5 10
+	printf 'one 10\n' | s3 puts "$BUCKET"
+	in_directory '' "cp -r . '$WORK/copy'"
+	in_directory '' 'find . -name none -delete'
+	assert_eq 6 "$(count_objects '')" "objects"
+}
+
 run_tests "$@"
