@@ -332,6 +332,8 @@ void content_changed(struct content *ct, bool pages_good)
 {
 	struct node *n = ct->node;
 
+	if (!ct->dirty)
+		recall_note(n);
 	ct->dirty = ct->late = true;
 	ct->refused = 0;
 	n->size_bytes = ct->extents.size_bytes;

@@ -437,6 +437,8 @@ static void rmdir_empty(struct ns_call *c, struct node *n, struct walk *w)
 	}
 	/* The tombstone carries a deferred delete: it must outlive listings that began before it.
 	 */
+	if (deferred)
+		recall_keep(n);
 	a = accepted_new(deferred ? node_bury(n) : n, BULK_DELETE, "removing the directory");
 	a->settle = rmdir_settled;
 	accept_op(a, w, deferred ? NULL : c, rmdir_over);

@@ -48,6 +48,7 @@ void file_stored(struct accepted *a)
 	dirs_sent(n->parent);
 	dir_content_stored(n);
 	meta_stored(a);
+	recall_drop(n->volume, a->op.key);
 }
 
 void file_copy_meta(struct accepted *a)
@@ -80,7 +81,7 @@ static void stored_go(struct ns_call *c)
 {
 	struct node *n = c->node;
 
-	if (c->errnum && stale_holds(c, stored_go))
+	if (stale_holds(c, stored_go))
 		return;
 	careless_closed(c);
 	/* Attributes that were set when the upload had begun are still to be sent. */

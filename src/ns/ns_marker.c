@@ -24,6 +24,7 @@ static void marker_settled(struct accepted *a, const struct s3_err *err)
 		n->checked_ms = clk_mono_ms();
 		node_touch(n);
 		n->u.dir->marker_seq = n->change_seq;
+		recall_drop(n->volume, a->op.key);
 	} else if (!n->unsent) {
 		/* Without it S3 may know nothing of the directory, nor of those above it. */
 		meta_lost(n);

@@ -125,6 +125,21 @@ void meta_take_bits(struct node_meta *to, const struct node_meta *from, unsigned
 	}
 }
 
+struct node_meta *meta_clone(const struct node_meta *m)
+{
+	struct node_meta *to;
+
+	if (!m)
+		return NULL;
+	to = mem_zalloc(sizeof(*to));
+	meta_take_bits(to, m, m->has);
+	to->others = m->others;
+	to->tagged = m->tagged;
+	to->size = m->size;
+	to->target = mem_strdup(m->target);
+	return to;
+}
+
 static void make_id(struct node_meta *m, uint32_t id, uint32_t usual, uint32_t *to, unsigned bit)
 {
 	if (id == usual)
@@ -189,7 +204,7 @@ static bool is_own(const struct node *copy, const struct node *source)
 	       (source->look != LOOK_DONE || !source->meta || !has_bits(source->meta, m, set));
 }
 
-bool meta_copy(struct node *to, const struct node *from)
+static bool meta_take_copied(struct node *to, const struct node *from)
 {
 	bool own = is_own(to, from);
 	struct node_meta *m;
@@ -218,6 +233,22 @@ bool meta_copy(struct node *to, const struct node *from)
 	}
 	if (from->look == LOOK_DONE && !(m && (m->has & META_TYPE)))
 		keep_type(to, meta_type(from));
+	return own;
+}
+
+bool meta_copy(struct node *to, const struct node *from)
+{
+	struct stat before = {0}, after = {0};
+	bool own;
+
+	meta_apply(to, &before);
+	own = meta_take_copied(to, from);
+	meta_apply(to, &after);
+	/* Of a file that was there the kernel knows how it was, and asks for its new size only. */
+	if (to->live && !(to->u.content && to->u.content->created) &&
+		(before.st_mode != after.st_mode || before.st_uid != after.st_uid ||
+			before.st_gid != after.st_gid))
+		node_stale(to);
 	return own;
 }
 

@@ -117,6 +117,8 @@ void meta_clear(struct node_meta *m); /* frees what it owns; empty after it */
 struct node_meta *meta_get(struct node *n); /* made if need be */
 void meta_drop(struct node *n);
 void meta_lost(struct node *n); /* what was set, and S3 has refused */
+/* A copy of what it says of the object, to be freed with meta_clear() and free(); NULL for NULL. */
+struct node_meta *meta_clone(const struct node_meta *m);
 /* Takes over those of `bits` that `from` has. */
 void meta_take_bits(struct node_meta *to, const struct node_meta *from, unsigned bits);
 /* What S3 has of it, all in all; takes what `m` owns, which is empty then. */
@@ -208,6 +210,9 @@ void info_free(struct ns *ns);
 /* ---- ns_recall.c ----------------------------------------------------------------------------- */
 
 void recall_keep(struct node *n); /* the node is about to be dropped; takes its meta */
+/* Its version is about to be replaced here. Should S3 refuse, recall_take() brings back what it
+ * had. */
+void recall_note(const struct node *n);
 void recall_take(struct node *n); /* a listing has shown it; it has no meta */
 void recall_drop(const struct ns_volume *v, struct bytes key); /* it has gone from S3 */
 /* The key `from` has become `to`, a version of its own with this ETag. */

@@ -81,6 +81,7 @@ static void wanted(const struct ns_call *c, struct node_meta *m)
 void meta_lost(struct node *n)
 {
 	meta_drop(n);
+	recall_take(n);
 	n->checked_ms = 0;
 	if (!n->parent)
 		return;
@@ -254,6 +255,11 @@ static bool busy(struct ns_call *c, void (*again)(struct ns_call *), bool may_fo
 	return c->parked;
 }
 
+static bool node_is_dirty(const struct node *n)
+{
+	return n->kind == NODE_FILE && n->u.content && n->u.content->dirty;
+}
+
 bool meta_busy(struct ns_call *c, void (*again)(struct ns_call *))
 {
 	return busy(c, again, false);
@@ -264,12 +270,14 @@ void meta_change(struct ns_call *c, const struct node_meta *m, void (*then)(stru
 	struct node *n = c->node;
 
 	c->errnum = 0;
+	if (!node_is_dirty(n))
+		recall_note(n);
 	meta_take_bits(meta_get(n), m, m->has);
 	n->meta->made &= ~m->has;
 	n->meta->unsaved = true;
 	if (n->kind == NODE_DIR)
 		save_dir(c, then);
-	else if (!n->live || (n->u.content && n->u.content->dirty))
+	else if (!n->live || node_is_dirty(n))
 		then(c); /* goes along with the upload */
 	else if (link_is_known(n))
 		save_link(c, then);

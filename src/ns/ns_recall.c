@@ -95,18 +95,21 @@ static void add(struct recall *r, struct recalled *e)
 		drop(r, TAILQ_FIRST(&r->recent));
 }
 
-void recall_keep(struct node *n)
+static bool is_worth(const struct node *n)
+{
+	return n->link || (n->meta && !n->meta->unsaved);
+}
+
+/* In place of what was known of the key; `meta` is taken. */
+static void keep(const struct node *n, struct node_meta *meta)
 {
 	struct ns *ns = n->volume->ns;
-	bool worth = n->link || (n->meta && !n->meta->unsaved);
 	struct buf key = BUF_INIT(0);
 	struct recalled *e;
 
-	if (!ns->recall && !worth)
-		return;
 	node_key(n, &key);
 	recall_drop(n->volume, buf_bytes(&key));
-	e = worth ? entry_new(n->volume, buf_bytes(&key)) : NULL;
+	e = is_worth(n) ? entry_new(n->volume, buf_bytes(&key)) : NULL;
 	buf_free(&key);
 	if (!e)
 		return;
@@ -119,9 +122,27 @@ void recall_keep(struct node *n)
 	e->s3_time_s = n->s3_time ? node_s3_time_s(n) : 0;
 	e->look = n->look;
 	e->is_link = n->link;
-	e->meta = n->meta;
-	n->meta = NULL;
+	e->meta = meta;
 	add(ns->recall, e);
+}
+
+void recall_keep(struct node *n)
+{
+	struct node_meta *meta = n->meta;
+
+	if (!n->volume->ns->recall && !is_worth(n))
+		return;
+	keep(n, is_worth(n) ? meta : NULL);
+	if (is_worth(n))
+		n->meta = NULL;
+}
+
+void recall_note(const struct node *n)
+{
+	/* What is on its way is not S3's yet: what was noted before it stays. */
+	if (!is_worth(n) || n->pending || (n->kind == NODE_FILE ? !n->etag.form : n->unsent))
+		return;
+	keep(n, meta_clone(n->meta));
 }
 
 void recall_drop(const struct ns_volume *v, struct bytes key)

@@ -1,8 +1,8 @@
 /*
  * What the kernel believes and is no longer so. It is told by a thread of the mount's
  * (ns_on_stale), which may have to wait for a lock whose holder waits for an answer of ours. A
- * failure is answered when the kernel has been told, so that who hears of it sees what is true, but
- * not much later: it may be that answer. Core thread only.
+ * failure, a close and a walk's end are answered when the kernel has been told, so that who hears
+ * of it sees what is true, but not much later: it may be that answer. Core thread only.
  */
 #include "ns/ns_int.h"
 

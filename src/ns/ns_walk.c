@@ -316,7 +316,7 @@ bool walk_barrier(struct walk *w, struct ns_call *c, void (*resume)(struct ns_ca
 		park(c, &w->waiters, resume);
 		return true;
 	}
-	if (w->failed_errnum && stale_holds(c, resume))
+	if (stale_holds(c, resume))
 		return true;
 	*errnum = w->failed_errnum;
 	w->failed_errnum = 0;

@@ -167,6 +167,14 @@ test_copies_over_files() {
 	assert_exit 0 /usr/bin/python3 -c \
 		'import os, sys; assert os.getxattr(sys.argv[1], "user.a") == b"1"' "$MNT/target"
 	assert_eq 644 "$(stat -c %a "$MNT/source")" "the source"
+	# What was never set comes with the copy.
+	echo old >"$MNT/plain"
+	assert_exit 0 chmod 750 "$MNT/source"
+	assert_exit 0 cp "$MNT/source" "$MNT/plain"
+	assert_exit 0 cp "$MNT/source" "$MNT/target"
+	assert_eq "750 600 " "$(cd "$MNT" && stat -c %a plain target | tr '\n' ' ')" "modes"
+	remount "$BUCKET"
+	assert_eq "750 600 " "$(cd "$MNT" && stat -c %a plain target | tr '\n' ' ')" "modes later"
 }
 
 # S3 refuses to say what there is: who may write but not read can write; any other failure is told.
