@@ -10,6 +10,15 @@ include tests/fuzz/local.mk
 include tests/sim/local.mk
 include tests/s3d/local.mk
 
+if WITH_TESTS
+# Preloaded by tests/integ/F2-scarce.sh.
+noinst_PROGRAMS += tests/integ/nomem.so
+tests_integ_nomem_so_SOURCES = tests/integ/nomem.c
+tests_integ_nomem_so_CFLAGS = -fPIC $(WARN_CFLAGS)
+tests_integ_nomem_so_LDFLAGS = -shared
+tests_integ_nomem_so_LDADD = -ldl
+endif
+
 EXTRA_DIST += \
 	tests/wait-pid tests/integ tests/rgw \
 	check quickstart .clang-format .shellcheckrc CONTRIBUTING.md \

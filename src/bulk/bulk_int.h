@@ -2,9 +2,8 @@
 #ifndef BULK_BULK_INT_H
 #define BULK_BULK_INT_H
 
-#include <uthash.h>
-
 #include "bulk/bulk.h"
+#include "util/hash.h"
 
 TAILQ_HEAD(bulk_list, bulk_op);
 TAILQ_HEAD(key_waits, key_wait);

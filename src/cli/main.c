@@ -129,7 +129,7 @@ static int run(struct daemon *d, int report)
 
 	process_block_signals();
 	process_set_limits();
-	if (!start(d, why)) {
+	if (!process_reserve_memory(why, sizeof(why)) || !start(d, why)) {
 		fprintf(stderr, "s3bulkfs: %s\n", why);
 		finish(d);
 		return EXIT_FAILURE;
@@ -213,6 +213,7 @@ int main(int argc, char **argv)
 	char why[WHY_MAX] = "";
 	int r = EXIT_FAILURE;
 
+	process_share_reserve();
 	if (!opts_parse(&opts, argc, argv, why, sizeof(why))) {
 		fprintf(stderr, "s3bulkfs: %s\n", why);
 		r = EXIT_USAGE;

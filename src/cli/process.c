@@ -1,13 +1,18 @@
 /* A daemon's process: see process.h. */
 #include "cli/process.h"
 
+#include <cjson/cJSON.h>
 #include <fcntl.h>
 #include <malloc.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
+
+#include "s3/s3_sign.h"
+#include "util/mem.h"
 
 void process_set_limits(void)
 {
@@ -25,6 +30,24 @@ void process_set_limits(void)
 	mallopt(M_ARENA_MAX, 2);
 	mallopt(M_MMAP_THRESHOLD, 256 << 10);
 	mallopt(M_TRIM_THRESHOLD, 1 << 20);
+}
+
+void process_share_reserve(void)
+{
+	cJSON_Hooks hooks = {.malloc_fn = mem_lib_malloc, .free_fn = free};
+
+	cJSON_InitHooks(&hooks);
+	s3_crypto_memory();
+}
+
+bool process_reserve_memory(char *why, size_t why_size)
+{
+	if (mem_reserve())
+		return true;
+	snprintf(why, why_size,
+		"there is not enough memory to start; give the machine more "
+		"memory or swap, or raise the limit (ulimit -v)");
+	return false;
 }
 
 void process_block_signals(void)

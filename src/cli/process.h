@@ -2,10 +2,16 @@
 #ifndef CLI_PROCESS_H
 #define CLI_PROCESS_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <sys/types.h>
 
 /* Many descriptors, no core dumps (they would hold the keys), memory given back early. */
 void process_set_limits(void);
+/* cJSON and OpenSSL allocate as util/mem.h does for libraries: before anything else of them. */
+void process_share_reserve(void);
+/* Takes the reserve of util/mem.h, once the limits are set. False and a sentence in `why`. */
+bool process_reserve_memory(char *why, size_t why_size);
 /* TERM, INT and HUP are for the session (fs.h), PIPE for nobody. */
 void process_block_signals(void);
 /* Standard input, output and error become /dev/null. */

@@ -487,12 +487,17 @@ int share_serve(int listen_fd, const char *socket_path, const char *lock_path)
 	static const struct bulk_config bulk;
 	static const struct ns_config config;
 	struct share s = {.socket_path = socket_path, .lock_path = lock_path};
+	char why[WHY_MAX];
 	int r;
 
 	process_block_signals();
 	process_set_limits();
 	process_go_silent();
 	log_open(true, LOG_LVL_INFO);
+	if (!process_reserve_memory(why, sizeof(why))) {
+		log_error("%s", why);
+		return EXIT_FAILURE;
+	}
 	LIST_INIT(&s.conns);
 	LIST_INIT(&s.mounts);
 	s.listener = (struct loop_fd){.ready = listener_ready, .fd = listen_fd};

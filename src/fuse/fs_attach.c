@@ -430,8 +430,10 @@ struct attacher *attacher_new(struct fs *fs, bool allow_other, char *why, size_t
 		snprintf(why, why_size, "cannot open /dev/fuse: %m; is the module fuse there?");
 	else if ((a->base_fd = superblock_mount(a, "s3bulkfs")) < 0)
 		snprintf(why, why_size, "the kernel refuses a FUSE mount: %m");
-	else if (!watch_mounts(a) || !start_thread(a))
+	else if (!watch_mounts(a))
 		snprintf(why, why_size, "cannot watch the mount table: %m");
+	else if (!start_thread(a))
+		snprintf(why, why_size, "cannot start the thread that mounts: %m; " THREADS_REMEDY);
 	else
 		return a;
 	attacher_free(a);

@@ -7,6 +7,9 @@
 
 #include "fuse/fs.h"
 
+/* What to do where pthread_create(3) is refused. */
+#define THREADS_REMEDY "raise the limit on processes and threads (ulimit -u, or of the service)"
+
 enum fs_reply {
 	REPLY_ERR,
 	REPLY_ENTRY,
@@ -54,6 +57,7 @@ struct fs {
 	bool mounted;
 	unsigned max_read_bytes; /* 0: as the kernel likes */
 	unsigned signal_count;
+	bool taken; /* the last request that the kernel takes no refusal of has arrived here */
 	uint64_t init_unique; /* the request whose answer sets the connection up; 0: it is out */
 };
 
@@ -90,7 +94,7 @@ int attacher_device_fd(const struct attacher *a); /* the session takes it over *
 struct ns_volume *attacher_find(const struct attacher *a, const char *name, pid_t tid);
 
 /* fs_notify.c: tells the kernel, from a thread of its own, that a name is no longer what it was */
-struct notifier *notifier_new(struct fs *fs); /* its loop, session and ns; or NULL */
+struct notifier *notifier_new(struct fs *fs); /* its loop, session and ns; NULL: errno */
 void notifier_free(struct notifier *n);
 /* counted: ns_told() is to hear of it. */
 void notifier_stale(struct notifier *n, fuse_ino_t parent, const char *name, bool counted);

@@ -3,6 +3,7 @@
  * waits for an answer of ours, so it is done by a thread of its own, never by the core thread. An
  * eventfd counts for the core thread what has been told of what the name space asked for.
  */
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -87,12 +88,14 @@ static bool start(struct notifier *n)
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	err = pthread_create(&n->thread, NULL, notify, n);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	errno = err;
 	return !err;
 }
 
 struct notifier *notifier_new(struct fs *fs)
 {
 	struct notifier *n = mem_zalloc(sizeof(*n));
+	int saved;
 
 	n->fs = fs;
 	STAILQ_INIT(&n->notes);
@@ -103,11 +106,15 @@ struct notifier *notifier_new(struct fs *fs)
 	if (n->told.fd >= 0 && loop_fd_add(fs->loop, &n->told) == 0) {
 		if (start(n))
 			return n;
+		saved = errno;
 		loop_fd_del(fs->loop, &n->told);
+		errno = saved;
 	}
+	saved = errno;
 	if (n->told.fd >= 0)
 		close(n->told.fd);
 	free(n);
+	errno = saved;
 	return NULL;
 }
 

@@ -38,8 +38,9 @@ static void fs_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 
 static void fs_forget(fuse_req_t req, fuse_ino_t ino, uint64_t nlookup)
 {
-	const struct fs *fs = fuse_req_userdata(req);
+	struct fs *fs = fuse_req_userdata(req);
 
+	fs->taken = true;
 	if (ino != FUSE_ROOT_ID)
 		ns_forget(fs_node(fs, ino), nlookup);
 	fuse_reply_none(req);
@@ -47,9 +48,10 @@ static void fs_forget(fuse_req_t req, fuse_ino_t ino, uint64_t nlookup)
 
 static void fs_forget_multi(fuse_req_t req, size_t count, struct fuse_forget_data *forgets)
 {
-	const struct fs *fs = fuse_req_userdata(req);
+	struct fs *fs = fuse_req_userdata(req);
 	size_t i;
 
+	fs->taken = true;
 	for (i = 0; i < count; i++)
 		if (forgets[i].ino != FUSE_ROOT_ID)
 			ns_forget(fs_node(fs, forgets[i].ino), forgets[i].nlookup);
@@ -239,7 +241,10 @@ static void fs_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_f
 
 static void fs_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
+	struct fs *fs = fuse_req_userdata(req);
+
 	(void)ino;
+	fs->taken = true;
 	fuse_reply_err(req, 0);
 	ns_release(file_of(fi));
 }
@@ -254,7 +259,12 @@ static void fs_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
 
 static void start_readdir(struct ns_call *c)
 {
-	ns_readdir(c, fs_fill, ((struct fs_req *)c)->plus);
+	struct fs_req *r = (struct fs_req *)c;
+
+	if (r->dirents)
+		ns_readdir(c, fs_fill, r->plus);
+	else
+		c->reply(c, ENOMEM);
 }
 
 static void read_dir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
@@ -264,8 +274,8 @@ static void read_dir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 
 	r->call.dir = (struct ns_dir_handle *)(uintptr_t)fi->fh;
 	r->call.offset = (uint64_t)off;
-	r->dirents = mem_zalloc(size);
-	r->dirents_max = size;
+	r->dirents = mem_large(size);
+	r->dirents_max = r->dirents ? size : 0;
 	r->plus = plus;
 	fs_start(r, start_readdir);
 }
@@ -284,7 +294,10 @@ static void fs_readdirplus(
 
 static void fs_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
+	struct fs *fs = fuse_req_userdata(req);
+
 	(void)ino;
+	fs->taken = true;
 	fuse_reply_err(req, 0);
 	if (fi->fh)
 		ns_releasedir((struct ns_dir_handle *)(uintptr_t)fi->fh);

@@ -171,11 +171,23 @@ static void interrupted(fuse_req_t req, void *data)
 	ns_interrupt(&r->call);
 }
 
+/*
+ * What goes on: who has opened a file writes it, into the spool if need be, rather than leaving
+ * half of it; what ends something; and attributes, which cost nothing.
+ */
+static bool serves_in_need(void (*start)(struct ns_call *call))
+{
+	return start == ns_write || start == ns_copy || start == ns_flush || start == ns_fsync ||
+	       start == ns_fsyncdir || start == ns_getattr || start == ns_access;
+}
+
 void fs_start(struct fs_req *r, void (*start)(struct ns_call *call))
 {
 	bool answered = false;
 	int errnum = start != ns_getattr ? fs_hub_use(r) : 0;
 
+	if (mem_short() && !serves_in_need(start))
+		errnum = ENOMEM;
 	r->answered = &answered;
 	if (errnum)
 		r->call.reply(&r->call, errnum);
@@ -188,8 +200,12 @@ void fs_start(struct fs_req *r, void (*start)(struct ns_call *call))
 	r->answered = NULL;
 	if (r->kind == REPLY_WRITE && r->call.data) {
 		/* The session's buffer takes the next request; what is written must be kept. */
-		r->data = mem_dup(r->call.data, r->call.size);
-		r->call.data = r->data;
+		r->data = mem_large(r->call.size);
+		if (!r->data) {
+			ns_give_up(&r->call, ENOMEM);
+			return;
+		}
+		r->call.data = memcpy(r->data, r->call.data, r->call.size);
 	}
 	fuse_req_interrupt_func(r->req, interrupted, r);
 }

@@ -41,11 +41,57 @@ static void as_libfuse_knows_it(struct fuse_buf *buf)
 #endif
 }
 
+/* FUSE_BATCH_FORGET, behind the header that all requests have. */
+static void forget_all(struct fs *fs, const char *list, size_t len)
+{
+	struct fuse_batch_forget_in head;
+	struct fuse_forget_one one;
+	size_t at = sizeof(head);
+
+	memcpy(&head, list, sizeof(head));
+	for (; head.count && at + sizeof(one) <= len; head.count--, at += sizeof(one)) {
+		memcpy(&one, list + at, sizeof(one));
+		if (one.nodeid != FUSE_ROOT_ID)
+			ns_forget(fs_node(fs, one.nodeid), one.nlookup);
+	}
+}
+
+/*
+ * libfuse answers ENOMEM by itself when it has no memory for a request. The kernel takes no refusal
+ * of these: what they let go of would stay for ever. So they are done without libfuse.
+ */
+static void take_over(struct fs *fs)
+{
+	const char *body = (const char *)fs->buf.mem + sizeof(struct fuse_in_header);
+	size_t len = fs->buf.size - sizeof(struct fuse_in_header);
+	struct fuse_release_in release;
+	struct fuse_forget_in forget;
+	struct fuse_in_header head;
+
+	memcpy(&head, fs->buf.mem, sizeof(head));
+	if (head.opcode == FUSE_FORGET && len >= sizeof(forget)) {
+		memcpy(&forget, body, sizeof(forget));
+		if (head.nodeid != FUSE_ROOT_ID)
+			ns_forget(fs_node(fs, head.nodeid), forget.nlookup);
+	} else if (head.opcode == FUSE_BATCH_FORGET && len >= sizeof(struct fuse_batch_forget_in)) {
+		forget_all(fs, body, len);
+	} else if (head.opcode == FUSE_RELEASE && len >= sizeof(release)) {
+		memcpy(&release, body, sizeof(release));
+		ns_release((struct ns_file_handle *)(uintptr_t)release.fh);
+	} else if (head.opcode == FUSE_RELEASEDIR && len >= sizeof(release)) {
+		memcpy(&release, body, sizeof(release));
+		if (release.fh)
+			ns_releasedir((struct ns_dir_handle *)(uintptr_t)release.fh);
+	}
+}
+
 static bool poll_requests(void *ctx)
 {
 	struct fs *fs = ctx;
 	int i, n;
 
+	if (mem_short())
+		ns_drop_caches(fs->ns);
 	for (i = 0; i < REQUESTS_A_ROUND; i++) {
 		n = fuse_session_receive_buf(fs->session, &fs->buf);
 		if (n == -EINTR)
@@ -53,7 +99,10 @@ static bool poll_requests(void *ctx)
 		if (n <= 0)
 			break;
 		as_libfuse_knows_it(&fs->buf);
+		fs->taken = false;
 		fuse_session_process_buf(fs->session, &fs->buf);
+		if (!fs->taken)
+			take_over(fs);
 	}
 	if (fuse_session_exited(fs->session)) {
 		/* A connection that has ended stays readable: it would keep the loop from waiting.
@@ -139,7 +188,13 @@ static bool session_begin(struct fs *fs, char *why, size_t why_size)
 	int fd = fuse_session_fd(fs->session);
 
 	fs->notifier = notifier_new(fs);
-	if (!fs->notifier || fs_init_more(fs) < 0 || watch_signals(fs) < 0 ||
+	if (!fs->notifier) {
+		snprintf(why, why_size,
+			"cannot start the thread that tells the kernel of changes: "
+			"%m; " THREADS_REMEDY);
+		return false;
+	}
+	if (fs_init_more(fs) < 0 || watch_signals(fs) < 0 ||
 		fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) < 0 ||
 		loop_set_source(fs->loop, poll_requests, fs, fd) < 0) {
 		snprintf(why, why_size, "cannot start the session: %m");

@@ -67,6 +67,7 @@ enum http_code {
 	HTTP_BAD_ANSWER,    /* what came is not HTTP, or its headers pass 64 KiB */
 	HTTP_REFUSED,       /* the sink said HTTP_REFUSE */
 	HTTP_NOT_SENT,      /* `prepare` failed, or libcurl does not take the URL */
+	HTTP_SHORT,         /* memory or descriptors were short here: `errnum` says which */
 	HTTP_CANCELLED
 };
 
@@ -83,6 +84,7 @@ enum http_take {
 struct http_result {
 	enum http_code code;
 	int status;      /* 0: no answer */
+	int errnum;      /* of HTTP_SHORT: ENOMEM, EMFILE, ENFILE or ENOBUFS */
 	bool stale;      /* a kept connection turned out to be closed: nothing of the answer came */
 	bool sent_again; /* a kept connection was closed: what became of it there, nobody knows */
 	char text[256];  /* libcurl's words on a failure */

@@ -40,7 +40,8 @@ static CURLcode curl_ready;
 
 static void init_curl(void)
 {
-	curl_ready = curl_global_init(CURL_GLOBAL_ALL);
+	curl_ready = curl_global_init_mem(CURL_GLOBAL_ALL, mem_lib_malloc, free, mem_lib_realloc,
+		mem_lib_strdup, mem_lib_calloc);
 }
 
 static void run_done(struct http_queue *list)
@@ -162,8 +163,12 @@ struct http_engine *http_engine_new(
 		e->threads[i].active_max = e->config.connections_max / e->thread_count;
 		err = http_thread_start(&e->threads[i]);
 		if (err) {
-			snprintf(why, why_size, "cannot start a network thread: %s",
-				strerrordesc_np(-err));
+			snprintf(why, why_size,
+				"cannot start a network thread: %s; raise the limit on %s",
+				strerrordesc_np(-err),
+				err == -EAGAIN ? "processes and threads (ulimit -u, or of the "
+						 "service)"
+					       : "open files (ulimit -n) or memory (ulimit -v)");
 			http_engine_free(e);
 			return NULL;
 		}
@@ -245,6 +250,7 @@ const char *http_code_word(enum http_code code)
 		[HTTP_BAD_ANSWER] = "BadAnswer",
 		[HTTP_REFUSED] = "AnswerRefused",
 		[HTTP_NOT_SENT] = "NotSent",
+		[HTTP_SHORT] = "OutOfResources",
 		[HTTP_CANCELLED] = "Cancelled",
 	};
 

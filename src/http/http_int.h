@@ -29,6 +29,7 @@ struct http_transfer {
 	bool answered;          /* the headers of the final answer are complete */
 	enum http_take take;    /* what the sink said last */
 	int64_t start_ms, active_ms;
+	int socket_errnum; /* why there was no socket; 0: there was */
 	char error[CURL_ERROR_SIZE];
 };
 
@@ -113,7 +114,7 @@ void http_lane_run_timer(struct http_lane *lane);
 /* Lets libcurl handle what epoll says of a socket. */
 void http_lane_handle_socket(struct http_thread *t, int fd, uint32_t events);
 
-/* CURLOPT_OPENSOCKETFUNCTION and CURLOPT_CLOSESOCKETFUNCTION; `ctx` is the thread. */
+/* CURLOPT_OPENSOCKETFUNCTION; `ctx` is the transfer. CURLOPT_CLOSESOCKETFUNCTION; the thread. */
 curl_socket_t http_lane_open_socket(void *ctx, curlsocktype purpose, struct curl_sockaddr *address);
 int http_lane_close_socket(void *ctx, curl_socket_t fd);
 
@@ -126,6 +127,8 @@ bool http_transfer_begin(struct http_transfer *x, struct http_request *request);
 void http_transfer_end(struct http_transfer *x, CURLcode code);
 /* The same for one that we end ourselves. */
 void http_transfer_abort(struct http_transfer *x, enum http_code code, const char *text);
+/* The same when there was no memory for it. */
+void http_transfer_short(struct http_transfer *x);
 
 /* http_header.c: I/O thread. */
 /* Takes one header line as libcurl gives it, with its line end. */

@@ -76,13 +76,14 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, void *un
 
 curl_socket_t http_lane_open_socket(void *ctx, curlsocktype purpose, struct curl_sockaddr *address)
 {
-	struct http_thread *t = ctx;
+	struct http_transfer *x = ctx;
 	int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 
 	(void)purpose;
+	x->socket_errnum = fd < 0 ? errno : 0;
 	if (fd < 0)
 		return CURL_SOCKET_BAD;
-	*watch_of(t, fd) = (struct http_watch){.ours = true};
+	*watch_of(x->thread, fd) = (struct http_watch){.ours = true};
 	return fd;
 }
 

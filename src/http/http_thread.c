@@ -29,6 +29,8 @@
 #define BUSY_TRANSFERS 32
 #define PAUSE_NS 500000
 
+#define SHORT_TRANSFERS 8
+
 /* ---- transfers ---- */
 
 static void finish(struct http_thread *t, struct http_transfer *x)
@@ -90,7 +92,8 @@ static void start_one(struct http_thread *t, struct http_request *r)
 	else
 		x = http_transfer_new(t);
 	if (!x) {
-		fail_unsent(t, r, HTTP_NOT_SENT, "libcurl gives no handle");
+		fail_unsent(t, r, HTTP_SHORT, "libcurl gives no handle");
+		r->result.errnum = ENOMEM;
 		return;
 	}
 	TAILQ_INSERT_TAIL(&t->active, x, link);
@@ -103,16 +106,23 @@ static void start_one(struct http_thread *t, struct http_request *r)
 	}
 	lane = lane_with_room(t);
 	if (!lane || !http_lane_add(lane, x)) {
-		http_transfer_abort(x, HTTP_NOT_SENT, "libcurl does not take the transfer");
+		http_transfer_short(x);
 		finish(t, x);
 	}
+}
+
+/* How many transfers may run. A few go on when memory is short: others wait for their end. */
+static unsigned active_bound(const struct http_thread *t)
+{
+	return t->active_max > SHORT_TRANSFERS && mem_short() ? SHORT_TRANSFERS : t->active_max;
 }
 
 static void start_waiting(struct http_thread *t)
 {
 	struct http_request *r;
 
-	while (t->active_count < t->active_max && (r = TAILQ_FIRST(&t->waiting))) {
+	while (!TAILQ_EMPTY(&t->waiting) && t->active_count < active_bound(t)) {
+		r = TAILQ_FIRST(&t->waiting);
 		TAILQ_REMOVE(&t->waiting, r, link);
 		start_one(t, r);
 	}
@@ -205,7 +215,7 @@ static int wait_ms(const struct http_thread *t)
 	int64_t due = -1, now = clk_mono_ms();
 	size_t i;
 
-	if (t->active_count < t->active_max && !TAILQ_EMPTY(&t->waiting))
+	if (!TAILQ_EMPTY(&t->waiting) && t->active_count < active_bound(t))
 		return 0;
 	for (i = 0; i < t->lane_count; i++) {
 		int64_t timer = t->lanes[i]->timer_due_ms;
@@ -312,8 +322,10 @@ static int open_all(struct http_thread *t)
 	t->share = curl_share_init();
 	if (!t->share)
 		return -ENOMEM;
-	curl_share_setopt(t->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_DNS);
-	curl_share_setopt(t->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
+	if (curl_share_setopt(t->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_DNS) != CURLSHE_OK ||
+		curl_share_setopt(t->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION) !=
+			CURLSHE_OK)
+		return -ENOMEM;
 	return 0;
 }
 

@@ -5,6 +5,7 @@
  */
 #include "http/http_int.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -151,8 +152,8 @@ static int on_send(void *ctx, char *ip, char *local_ip, int port, int local_port
 	return CURL_PREREQFUNC_OK;
 }
 
-/* Options that hold for every request. */
-static void set_up(struct http_transfer *x, const struct http_config *config)
+/* Options that hold for every request. False: no memory. */
+static bool set_up(struct http_transfer *x, const struct http_config *config)
 {
 	CURL *c = x->easy;
 
@@ -169,8 +170,6 @@ static void set_up(struct http_transfer *x, const struct http_config *config)
 	curl_easy_setopt(c, CURLOPT_SSL_VERIFYPEER, 1L);
 	curl_easy_setopt(c, CURLOPT_SSL_VERIFYHOST, 2L);
 	curl_easy_setopt(c, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-	if (config->ca_bundle)
-		curl_easy_setopt(c, CURLOPT_CAINFO, config->ca_bundle);
 	curl_easy_setopt(c, CURLOPT_MAXAGE_CONN, IDLE_MAX_S);
 	/* S3's names have several addresses: let the connections spread over them. */
 	curl_easy_setopt(c, CURLOPT_DNS_SHUFFLE_ADDRESSES, 1L);
@@ -180,7 +179,7 @@ static void set_up(struct http_transfer *x, const struct http_config *config)
 	curl_easy_setopt(c, CURLOPT_PRIVATE, x);
 	curl_easy_setopt(c, CURLOPT_SHARE, x->thread->share);
 	curl_easy_setopt(c, CURLOPT_OPENSOCKETFUNCTION, http_lane_open_socket);
-	curl_easy_setopt(c, CURLOPT_OPENSOCKETDATA, x->thread);
+	curl_easy_setopt(c, CURLOPT_OPENSOCKETDATA, x);
 	curl_easy_setopt(c, CURLOPT_CLOSESOCKETFUNCTION, http_lane_close_socket);
 	curl_easy_setopt(c, CURLOPT_CLOSESOCKETDATA, x->thread);
 	curl_easy_setopt(c, CURLOPT_READFUNCTION, on_read);
@@ -193,6 +192,9 @@ static void set_up(struct http_transfer *x, const struct http_config *config)
 	curl_easy_setopt(c, CURLOPT_WRITEDATA, x);
 	curl_easy_setopt(c, CURLOPT_PREREQFUNCTION, on_send);
 	curl_easy_setopt(c, CURLOPT_PREREQDATA, x);
+	/* Of all these libcurl copies only strings. */
+	return !config->ca_bundle ||
+	       curl_easy_setopt(c, CURLOPT_CAINFO, config->ca_bundle) == CURLE_OK;
 }
 
 struct http_transfer *http_transfer_new(struct http_thread *t)
@@ -204,11 +206,10 @@ struct http_transfer *http_transfer_new(struct http_thread *t)
 	x->draft.thread = t->index;
 	x->draft.url = BUF_INIT(URL_BYTES_MAX);
 	x->draft.headers = BUF_INIT(HEADERS_BYTES_MAX);
-	if (!x->easy) {
-		free(x);
+	if (!x->easy || !set_up(x, http_engine_config(t->engine))) {
+		http_transfer_free(x);
 		return NULL;
 	}
-	set_up(x, http_engine_config(t->engine));
 	return x;
 }
 
@@ -297,7 +298,7 @@ static void result_reset(struct http_request *r)
 	res->error = error;
 }
 
-static void set_limits(const struct http_transfer *x, const struct http_request *r)
+static CURLcode set_limits(const struct http_transfer *x, const struct http_request *r)
 {
 	int64_t connect_ms = r->connect_timeout_ms;
 
@@ -306,7 +307,7 @@ static void set_limits(const struct http_transfer *x, const struct http_request 
 	curl_easy_setopt(x->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)connect_ms);
 	curl_easy_setopt(x->easy, CURLOPT_TIMEOUT_MS, (long)r->limit_ms);
 	/* NULL: what the environment says. */
-	curl_easy_setopt(x->easy, CURLOPT_NOPROXY, r->direct ? "*" : NULL);
+	return curl_easy_setopt(x->easy, CURLOPT_NOPROXY, r->direct ? "*" : NULL);
 }
 
 bool http_transfer_begin(struct http_transfer *x, struct http_request *r)
@@ -321,21 +322,26 @@ bool http_transfer_begin(struct http_transfer *x, struct http_request *r)
 	x->take = HTTP_MORE;
 	x->error[0] = '\0';
 	x->start_ms = x->active_ms = x->thread->now_ms;
+	x->socket_errnum = 0;
 	result_reset(r);
 	buf_cut(&x->draft.url, 0);
 	buf_cut(&x->draft.headers, 0);
 	if (!r->prepare(r, &x->draft) || x->draft.url.failed || !(headers = link_headers(x))) {
-		http_transfer_abort(x, HTTP_NOT_SENT, "the request could not be built");
+		/* A digest that had no memory says only that there is none. */
+		if (mem_short())
+			http_transfer_short(x);
+		else
+			http_transfer_abort(x, HTTP_NOT_SENT, "the request could not be built");
 		return false;
 	}
+	/* An address that is none shows when libcurl begins: here it only copies. */
 	if (curl_easy_setopt(c, CURLOPT_URL, buf_str(&x->draft.url)) != CURLE_OK ||
 		curl_easy_setopt(c, CURLOPT_HTTPHEADER, headers) != CURLE_OK ||
-		set_method(c, r) != CURLE_OK) {
-		http_transfer_abort(x, HTTP_NOT_SENT, "libcurl does not take the request");
+		set_method(c, r) != CURLE_OK || set_limits(x, r) != CURLE_OK) {
+		http_transfer_short(x);
 		return false;
 	}
 	curl_easy_setopt(c, CURLOPT_FRESH_CONNECT, r->fresh ? 1L : 0L);
-	set_limits(x, r);
 	curl_easy_setopt(
 		c, CURLOPT_BUFFERSIZE, r->buffer_bytes ? (long)r->buffer_bytes : BUFFER_BYTES);
 	return true;
@@ -354,6 +360,12 @@ static void log_request(const struct http_transfer *x)
 		res->text[0] ? ": " : "", res->text, (long long)res->took_ms);
 }
 
+/* socket(2) says the same of an address family that the machine does not have. */
+static bool is_scarce(int errnum)
+{
+	return errnum == EMFILE || errnum == ENFILE || errnum == ENOBUFS || errnum == ENOMEM;
+}
+
 static enum http_code from_curl(const struct http_transfer *x, CURLcode code)
 {
 	long sent_bytes = 0;
@@ -365,10 +377,13 @@ static enum http_code from_curl(const struct http_transfer *x, CURLcode code)
 		if (x->request->result.headers.failed)
 			return HTTP_BAD_ANSWER;
 		return x->take == HTTP_ENOUGH ? HTTP_DONE : HTTP_REFUSED;
+	case CURLE_OUT_OF_MEMORY:
+		return HTTP_SHORT;
 	case CURLE_COULDNT_RESOLVE_HOST:
 	case CURLE_COULDNT_RESOLVE_PROXY:
 		return HTTP_NO_HOST;
 	case CURLE_COULDNT_CONNECT:
+		return is_scarce(x->socket_errnum) ? HTTP_SHORT : HTTP_NO_CONNECTION;
 	case CURLE_SSL_CONNECT_ERROR:
 		return HTTP_NO_CONNECTION;
 	case CURLE_PEER_FAILED_VERIFICATION:
@@ -407,12 +422,16 @@ void http_transfer_end(struct http_transfer *x, CURLcode code)
 	struct http_result *res = &x->request->result;
 
 	res->code = from_curl(x, code);
+	if (res->code == HTTP_SHORT)
+		res->errnum = code == CURLE_OUT_OF_MEMORY ? ENOMEM : x->socket_errnum;
 	res->stale = is_stale(x);
 	res->sent_again = x->sendings > 1;
 	res->took_ms = x->thread->now_ms - x->start_ms;
 	if (res->code != HTTP_DONE)
 		snprintf(res->text, sizeof(res->text), "%s",
-			x->error[0] ? x->error : curl_easy_strerror(code));
+			res->code == HTTP_SHORT ? strerrordesc_np(res->errnum)
+			: x->error[0]           ? x->error
+						: curl_easy_strerror(code));
 	if (log_wants(LOG_LVL_DEBUG))
 		log_request(x);
 }
@@ -426,4 +445,10 @@ void http_transfer_abort(struct http_transfer *x, enum http_code code, const cha
 	snprintf(res->text, sizeof(res->text), "%s", text);
 	if (log_wants(LOG_LVL_DEBUG))
 		log_request(x);
+}
+
+void http_transfer_short(struct http_transfer *x)
+{
+	x->request->result.errnum = ENOMEM;
+	http_transfer_abort(x, HTTP_SHORT, "there is no memory for the request");
 }

@@ -141,6 +141,10 @@ void ns_close(struct ns *ns);
 void ns_free(struct ns *ns);
 /* Ends the parked call with EINTR; does nothing when it is not parked. */
 void ns_interrupt(struct ns_call *call);
+/* The same with another positive errno. */
+void ns_give_up(struct ns_call *call, int errnum);
+/* Lets go of what is kept only to be faster: memory is short. */
+void ns_drop_caches(struct ns *ns);
 
 /*
  * What the kernel is to forget, because what it was told is no longer so: set by the fuse layer,

@@ -159,6 +159,22 @@ static void make_room(struct ns *ns, const struct readahead *mine, size_t len)
 	}
 }
 
+/* Of what is kept to be faster this is the large part. */
+void ns_drop_caches(struct ns *ns)
+{
+	struct readahead *ra;
+	struct block *b, *next;
+
+	TAILQ_FOREACH(ra, &ns->readers, recent)
+	{
+		for (b = TAILQ_FIRST(&ra->blocks); b; b = next) {
+			next = TAILQ_NEXT(b, link);
+			if (!b->op)
+				block_free(b);
+		}
+	}
+}
+
 static struct block *fetch(struct readahead *ra, uint64_t offset, size_t len)
 {
 	struct ns_volume *v = ra->node->volume;
@@ -168,7 +184,7 @@ static struct block *fetch(struct readahead *ra, uint64_t offset, size_t len)
 
 	make_room(v->ns, ra, len);
 	b = mem_zalloc(sizeof(*b));
-	b->data = malloc(len);
+	b->data = mem_large(len);
 	if (!b->data) {
 		free(b);
 		return NULL;

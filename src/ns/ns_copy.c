@@ -213,7 +213,7 @@ static void copy_local(struct ns_call *c, struct content *to, const struct exten
 	if (len > LOCAL_BYTES_MAX)
 		len = LOCAL_BYTES_MAX;
 	/* A copy: where they are may change when bytes are put. */
-	data = malloc((size_t)len);
+	data = mem_large((size_t)len);
 	if (!data) {
 		c->reply(c, ENOMEM);
 		return;

@@ -524,13 +524,18 @@ void wake(struct ns_call_list *list)
 
 void ns_interrupt(struct ns_call *c)
 {
+	ns_give_up(c, EINTR);
+}
+
+void ns_give_up(struct ns_call *c, int errnum)
+{
 	if (!c->parked)
 		return;
 	TAILQ_REMOVE(c->parked_on, c, link);
 	c->parked = false;
 	if (c->drop)
 		c->drop(c);
-	c->reply(c, EINTR);
+	c->reply(c, errnum);
 }
 
 void wait_node(struct ns_call *c, struct node *n, void (*resume)(struct ns_call *))

@@ -167,7 +167,7 @@ static void read_content(struct ns_call *c, struct content *ct)
 	int errnum = 0;
 
 	if (!r) {
-		r = malloc(sizeof(*r) + c->size);
+		r = mem_large(sizeof(*r) + c->size);
 		if (!r) {
 			c->reply(c, ENOMEM);
 			return;

@@ -5,10 +5,10 @@
  * version again. Core thread.
  */
 #include <stdlib.h>
-#include <uthash.h>
 
 #include "ns/ns_int.h"
 #include "ns/ns_list.h"
+#include "util/hash.h"
 #include "util/mem.h"
 
 #define RECALL_BYTES_MAX ((size_t)16 << 20)

@@ -6,9 +6,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include <uthash.h>
-
 #include "ns/ns_int.h"
+#include "util/hash.h"
 #include "util/log.h"
 #include "util/mem.h"
 

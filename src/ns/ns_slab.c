@@ -138,14 +138,14 @@ static int take_spool(struct slab *s, const char *spool_dir, size_t cap)
 	return 0;
 }
 
-static int take_memory(struct slab *s, size_t cap)
+static bool take_memory(struct slab *s, size_t cap)
 {
-	s->data = malloc(cap);
+	s->data = mem_large(cap);
 	if (!s->data)
-		return ENOMEM;
+		return false;
 	s->cap_bytes = cap;
 	s->pool->memory_bytes += cap;
-	return 0;
+	return true;
 }
 
 int slab_new(
@@ -158,8 +158,9 @@ int slab_new(
 	s = mem_zalloc(sizeof(*s));
 	s->pool = pool;
 	s->refs = 1;
-	if (has_room(pool, cap))
-		r = take_memory(s, cap);
+	/* Memory that the bound allows may be refused all the same. */
+	if (has_room(pool, cap) && take_memory(s, cap))
+		r = 0;
 	else if (may_wait && pool->draining_bytes)
 		r = SLAB_WAIT;
 	else
@@ -179,13 +180,13 @@ int slab_grow(struct slab *s, const char *spool_dir, size_t cap, bool may_wait)
 	int r;
 
 	if (!s->mapped_bytes && has_room(s->pool, cap - s->cap_bytes)) {
-		data = realloc(s->data, cap);
-		if (!data)
-			return ENOMEM;
-		s->pool->memory_bytes += cap - s->cap_bytes;
-		s->data = data;
-		s->cap_bytes = cap;
-		return 0;
+		data = mem_short() ? NULL : realloc(s->data, cap);
+		if (data) {
+			s->pool->memory_bytes += cap - s->cap_bytes;
+			s->data = data;
+			s->cap_bytes = cap;
+			return 0;
+		}
 	}
 	if (!s->mapped_bytes && may_wait && s->pool->draining_bytes)
 		return SLAB_WAIT;

@@ -2,9 +2,8 @@
 #ifndef NS_NS_WALK_INT_H
 #define NS_NS_WALK_INT_H
 
-#include <uthash.h>
-
 #include "ns/ns_int.h"
+#include "util/hash.h"
 
 struct link {
 	struct node *dir;  /* a reference */

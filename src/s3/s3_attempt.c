@@ -264,6 +264,9 @@ static void judge_no_answer(struct s3_op *op)
 	case HTTP_NOT_SENT:
 		s3_err_set(&op->err, S3_INVALID, EINVAL, word, "%s", res->text);
 		return;
+	case HTTP_SHORT:
+		s3_err_set(&op->err, S3_TRANSIENT, res->errnum, word, "%s", res->text);
+		return;
 	case HTTP_UNTRUSTED:
 		s3_err_set(&op->err, S3_FAILED, EIO, word, "%s: %s", host, res->text);
 		return;

@@ -42,6 +42,30 @@ struct s3_signer {
 	char date[9];
 };
 
+static void *crypto_malloc(size_t size, const char *file, int line)
+{
+	(void)file, (void)line;
+	return mem_lib_malloc(size);
+}
+
+static void *crypto_realloc(void *ptr, size_t size, const char *file, int line)
+{
+	(void)file, (void)line;
+	return mem_lib_realloc(ptr, size);
+}
+
+static void crypto_free(void *ptr, const char *file, int line)
+{
+	(void)file, (void)line;
+	free(ptr);
+}
+
+void s3_crypto_memory(void)
+{
+	/* Refused when something was allocated already: that then comes from where it did. */
+	(void)CRYPTO_set_mem_functions(crypto_malloc, crypto_realloc, crypto_free);
+}
+
 struct s3_signer *s3_signer_new(void)
 {
 	struct s3_signer *s = mem_zalloc(sizeof(*s));

@@ -30,6 +30,9 @@ struct s3_pair {
 	struct bytes name, value;
 };
 
+/* OpenSSL allocates as util/mem.h does for libraries: before anything else of it is used. */
+void s3_crypto_memory(void);
+
 /* Holds the day key of the last (secret, date, region) and the digest contexts. */
 struct s3_signer;
 struct s3_signer *s3_signer_new(void); /* NULL when OpenSSL has no SHA-256 or HMAC */

@@ -7,8 +7,11 @@
 #include <libxml/entities.h>
 #include <libxml/parserInternals.h>
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
+
+#include "util/mem.h"
 
 static const struct {
 	const char *name;
@@ -204,6 +207,12 @@ static const xmlSAXHandler handler = {
 	.serror = on_error,
 };
 
+static void init_library(void)
+{
+	xmlMemSetup(free, mem_lib_malloc, mem_lib_realloc, mem_lib_strdup);
+	xmlInitParser();
+}
+
 void s3_sax_init(struct s3_sax *sax, void *owner,
 	bool (*start)(void *owner, enum s3_tag parent, enum s3_tag tag),
 	bool (*end)(void *owner, enum s3_tag parent, enum s3_tag tag, struct bytes text))
@@ -211,7 +220,7 @@ void s3_sax_init(struct s3_sax *sax, void *owner,
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 	/* libxml2 wants its tables made before parsers run side by side. */
-	pthread_once(&once, xmlInitParser);
+	pthread_once(&once, init_library);
 	memset(sax, 0, sizeof(*sax));
 	sax->text = BUF_INIT(S3_XML_TEXT_MAX);
 	sax->kept = BUF_INIT(S3_XML_KEPT_MAX);

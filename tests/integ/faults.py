@@ -202,7 +202,7 @@ class Failure(Exception):
 class Server:
     """One s3d and one mount of its bucket; the cases of a worker share them."""
 
-    def __init__(self, number):
+    def __init__(self, number, env=None):
         self.dir = f"{os.environ['WORK']}/w{number}"
         self.mnt = self.dir + "/mnt"
         os.makedirs(self.mnt)
@@ -225,7 +225,7 @@ class Server:
             [os.environ["S3BULKFS"], "-f", "-o", options, "b", self.mnt],
             stdout=self.log,
             stderr=self.log,
-            env=os.environ | key,
+            env=os.environ | key | (env or {}),
         )
         while not os.path.ismount(self.mnt):
             if self.daemon.poll() is not None:

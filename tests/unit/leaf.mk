@@ -7,7 +7,8 @@ leaf_tests = \
 	tests/unit/test_s3_sign \
 	tests/unit/test_s3_source \
 	tests/unit/test_s3_uri \
-	tests/unit/test_s3_xml
+	tests/unit/test_s3_xml \
+	tests/unit/test_util_mem
 check_PROGRAMS += $(leaf_tests)
 TESTS += $(leaf_tests)
 
@@ -29,3 +30,5 @@ tests_unit_test_s3_uri_SOURCES = tests/unit/test_s3_uri.c
 tests_unit_test_s3_uri_LDADD = $(leaf_ldadd)
 tests_unit_test_s3_xml_SOURCES = tests/unit/test_s3_xml.c
 tests_unit_test_s3_xml_LDADD = $(leaf_ldadd)
+tests_unit_test_util_mem_SOURCES = tests/unit/test_util_mem.c
+tests_unit_test_util_mem_LDADD = src/util/libutil.a $(CMOCKA_LIBS)
