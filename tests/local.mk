@@ -1,5 +1,8 @@
 # Unit tests and the test server; they need cmocka and libmicrohttpd (configure says).
-AM_TESTS_ENVIRONMENT = S3D=$(abs_top_builddir)/tests/s3d/s3d; export S3D;
+AM_TESTS_ENVIRONMENT = \
+	S3D=$(abs_top_builddir)/tests/s3d/s3d; \
+	FUZZ_CORPUS=$(abs_top_srcdir)/tests/fuzz/corpus; \
+	export S3D FUZZ_CORPUS;
 if WITH_TESTS
 include tests/unit/leaf.mk
 include tests/unit/client.mk

@@ -13,57 +13,33 @@
 
 #include "cli/ctl_dir.h"
 #include "util/mem.h"
+#include "util/mountinfo.h"
 
 #define ANSWER_BYTES_MAX ((size_t)32 << 20)
 
 /* ---- mounts ---- */
 
-/* proc(5): blanks and backslashes in mountinfo are written as \ooo. */
-static char *unescaped(const char *field, size_t len)
+/* The number behind "user_id=" in the options of its superblock; 0: there is none. */
+static uid_t owner_of(struct bytes options)
 {
-	char *out = mem_dup(field, len), *to = out;
-	const char *p;
+	char *text = mem_dup(options.ptr, options.len);
+	const char *id = strstr(text, "user_id=");
+	uid_t owner = id ? (uid_t)strtoul(id + 8, NULL, 10) : 0;
 
-	for (p = out; *p; p++) {
-		if (*p == '\\' && p[1] >= '0' && p[1] <= '3' && p[2] >= '0' && p[2] <= '7' &&
-			p[3] >= '0' && p[3] <= '7') {
-			*to++ = (char)((p[1] - '0') << 6 | (p[2] - '0') << 3 | (p[3] - '0'));
-			p += 3;
-		} else {
-			*to++ = *p;
-		}
-	}
-	*to = '\0';
-	return out;
+	free(text);
+	return owner;
 }
 
-/* The `n`-th field, from 1. */
-static const char *field(const char *line, int n, size_t *len)
+static void add_target(struct ctl_targets *t, const struct mountinfo *m)
 {
-	while (--n && line) {
-		line = strchr(line, ' ');
-		line += line != NULL;
-	}
-	*len = line ? strcspn(line, " ") : 0;
-	return line;
-}
-
-static void add_target(struct ctl_targets *t, const char *line)
-{
-	const char *dash = strstr(line, " - "), *point, *source, *id;
-	size_t point_len, source_len, i;
 	struct ctl_target target;
+	size_t i;
 
-	if (!dash || strncmp(dash + 3, "fuse.s3bulkfs ", 14) != 0)
+	if (!bytes_equal(m->type, BYTES_LIT("fuse.s3bulkfs")))
 		return;
-	point = field(line, 5, &point_len);
-	source = field(dash + 3, 2, &source_len);
-	id = strstr(dash, "user_id=");
-	if (!point || !source)
-		return;
-	target = (struct ctl_target){.mountpoint = unescaped(point, point_len),
-		.source = unescaped(source, source_len),
-		.owner = id ? (uid_t)strtoul(id + 8, NULL, 10) : 0};
+	target = (struct ctl_target){.mountpoint = mountinfo_text(m->point),
+		.source = mountinfo_text(m->source),
+		.owner = owner_of(m->options)};
 	/* Of several on one mount point the last one is seen. */
 	for (i = 0; i < t->count; i++)
 		if (!strcmp(t->list[i].mountpoint, target.mountpoint))
@@ -147,6 +123,8 @@ bool ctl_targets_read(struct ctl_targets *t)
 	FILE *f = fopen("/proc/self/mountinfo", "re");
 	char *line = NULL;
 	size_t size = 0, i, mounts;
+	struct mountinfo m;
+	bool good;
 	ssize_t n;
 
 	*t = (struct ctl_targets){0};
@@ -155,9 +133,10 @@ bool ctl_targets_read(struct ctl_targets *t)
 		return false;
 	}
 	while ((n = getline(&line, &size, f)) > 0) {
-		if (line[n - 1] == '\n')
-			line[n - 1] = '\0';
-		add_target(t, line);
+		struct bytes text = BYTES(line, (size_t)n);
+
+		if (mountinfo_next(&text, &m, &good) && good)
+			add_target(t, &m);
 	}
 	free(line);
 	fclose(f);

@@ -17,6 +17,7 @@
 #include "util/buf.h"
 #include "util/log.h"
 #include "util/mem.h"
+#include "util/mountinfo.h"
 
 #define LAYERS_MAX 64
 
@@ -43,21 +44,13 @@ static char *real_path(const char *path)
 	return full;
 }
 
-/* mountinfo writes blanks and backslashes as \ooo (proc(5)). */
-static bool same_path(const char *escaped, const char *path)
+static bool is_at(const struct mountinfo *m, const char *path)
 {
-	for (; *escaped && *path; path++) {
-		char c = *escaped++;
+	char *point = mountinfo_text(m->point);
+	bool same = !strcmp(point, path);
 
-		if (c == '\\' && escaped[0] && escaped[1] && escaped[2]) {
-			c = (char)((escaped[0] - '0') << 6 | (escaped[1] - '0') << 3 |
-				   (escaped[2] - '0'));
-			escaped += 3;
-		}
-		if (c != *path)
-			return false;
-	}
-	return !*escaped && !*path;
+	free(point);
+	return same;
 }
 
 /* Is what is mounted on top there one of ours? */
@@ -66,17 +59,17 @@ static bool is_ours(const char *path)
 	FILE *table = fopen("/proc/self/mountinfo", "re");
 	char *line = NULL;
 	size_t cap = 0;
-	bool ours = false;
+	bool ours = false, good;
+	struct mountinfo m;
+	ssize_t n;
 
 	if (!table)
 		return false;
-	while (getline(&line, &cap, table) > 0) {
-		char point[PATH_MAX];
-		const char *dash = strstr(line, " - ");
+	while ((n = getline(&line, &cap, table)) > 0) {
+		struct bytes text = BYTES(line, (size_t)n);
 
-		if (dash && sscanf(line, "%*d %*d %*s %*s %4095s", point) == 1 &&
-			same_path(point, path))
-			ours = !strncmp(dash + 3, "fuse.s3bulkfs ", 14);
+		if (mountinfo_next(&text, &m, &good) && good && is_at(&m, path))
+			ours = bytes_equal(m.type, BYTES_LIT("fuse.s3bulkfs"));
 	}
 	free(line);
 	fclose(table);

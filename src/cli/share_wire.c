@@ -157,11 +157,11 @@ bool share_unpack(const char *data, size_t len, struct opts *o)
 		*string_at(o, i) = mem_strdup(s);
 	}
 	o->s3.bucket = o->bucket;
-	if (!take_env(&at, end, o)) {
+	if (!take_env(&at, end, o) || !o->bucket || !o->prefix || !o->source) {
 		opts_free(o);
 		return false;
 	}
-	return o->bucket && o->prefix && o->source;
+	return true;
 }
 
 void share_wipe(struct buf *message)

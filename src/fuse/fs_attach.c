@@ -25,6 +25,7 @@
 #include "util/buf.h"
 #include "util/log.h"
 #include "util/mem.h"
+#include "util/mountinfo.h"
 
 #define MOUNTINFO_MAX ((size_t)64 << 20)
 
@@ -156,55 +157,37 @@ static void attach(struct job *job)
 
 /* Calls `fn` with the root and the mount point of each mount of the superblock. */
 static void each_mount(const struct attacher *a, int fd,
-	void (*fn)(struct attacher *a, const char *root, const char *point))
+	void (*fn)(struct attacher *a, struct bytes root, struct bytes point))
 {
 	struct buf text = BUF_INIT(MOUNTINFO_MAX);
-	char chunk[16384], root[PATH_MAX], point[PATH_MAX];
-	unsigned major, minor;
-	const char *line;
+	char chunk[16384];
+	struct mountinfo m;
+	struct bytes rest;
+	bool good;
 	ssize_t n;
 
 	lseek(fd, 0, SEEK_SET);
 	while ((n = read(fd, chunk, sizeof(chunk))) > 0)
 		buf_add(&text, chunk, (size_t)n);
 	/* Half a table would look like an unmount. */
-	for (line = buf_str(&text); !n && !text.failed && *line; line++) {
-		if (sscanf(line, "%*d %*d %u:%u %4095s %4095s", &major, &minor, root, point) == 4 &&
-			makedev(major, minor) == a->device)
-			fn((struct attacher *)(uintptr_t)a, root, point);
-		line = strchr(line, '\n');
-		if (!line)
-			break;
-	}
+	rest = !n && !text.failed ? buf_bytes(&text) : BYTES_LIT("");
+	while (mountinfo_next(&rest, &m, &good))
+		if (good && m.device == a->device)
+			fn((struct attacher *)(uintptr_t)a, m.root, m.point);
 	if (n < 0 || text.failed)
 		log_error("the mount table cannot be read: %m");
 	buf_free(&text);
 }
 
-/* mountinfo writes blanks and backslashes as \ooo. */
-static void unescape(const char *from, char *to)
+static void unmount_one(struct attacher *a, struct bytes root, struct bytes point)
 {
-	for (; *from; from++) {
-		if (from[0] == '\\' && from[1] && from[2] && from[3]) {
-			*to++ = (char)((from[1] - '0') << 6 | (from[2] - '0') << 3 |
-				       (from[3] - '0'));
-			from += 3;
-		} else {
-			*to++ = *from;
-		}
-	}
-	*to = '\0';
-}
-
-static void unmount_one(struct attacher *a, const char *root, const char *point)
-{
-	char path[PATH_MAX];
+	char *path = mountinfo_text(point);
 
 	(void)a;
 	(void)root;
-	unescape(point, path);
 	if (umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) < 0)
 		log_error("%s cannot be unmounted: %m", path);
+	free(path);
 }
 
 static void detach_all(struct attacher *a)
@@ -261,7 +244,7 @@ static void submit(struct attacher *a, struct job *job)
 }
 
 /* "/3" and "/3/dir" are of the volume 3. */
-static void note_seen(struct attacher *a, const char *root, const char *point)
+static void note_seen(struct attacher *a, struct bytes root, struct bytes point)
 {
 	struct attached *t;
 
@@ -270,8 +253,8 @@ static void note_seen(struct attacher *a, const char *root, const char *point)
 	{
 		size_t n = strlen(t->name);
 
-		if (root[0] == '/' && !strncmp(root + 1, t->name, n) &&
-			(!root[1 + n] || root[1 + n] == '/'))
+		if (root.len > n && root.ptr[0] == '/' && !memcmp(root.ptr + 1, t->name, n) &&
+			(root.len == 1 + n || root.ptr[1 + n] == '/'))
 			t->seen = true;
 	}
 }

@@ -35,6 +35,7 @@ src_ns_libns_a_SOURCES = \
 	src/ns/ns_probe.c \
 	src/ns/ns_proc.c src/ns/ns_proc.h \
 	src/ns/ns_procstat.c \
+	src/ns/ns_proctext.c \
 	src/ns/ns_ranges.c src/ns/ns_ranges.h \
 	src/ns/ns_read.c \
 	src/ns/ns_recall.c \

@@ -37,7 +37,7 @@ void name_encode(struct bytes c, bool beside_dir, struct buf *out)
 
 bool name_decode(struct bytes name, struct buf *out)
 {
-	size_t i;
+	size_t start = out->len, i;
 
 	if (bytes_starts(name, BYTES_LIT("%=")))
 		name = BYTES(name.ptr + 2, name.len - 2);
@@ -60,5 +60,7 @@ bool name_decode(struct bytes name, struct buf *out)
 			return false;
 		i += 2;
 	}
-	return true;
+	/* What needs no escape has its own name: with a second one it could be moved onto itself.
+	 */
+	return !out->failed && needs_escape(BYTES(buf_str(out) + start, out->len - start));
 }

@@ -52,20 +52,6 @@ static bool read_file(const char *path, struct buf *out)
 	return n == 0 && !out->failed;
 }
 
-static pid_t read_tgid(pid_t tid)
-{
-	struct buf text = BUF_INIT(8192);
-	const char *line;
-	char path[64];
-	long tgid = 0;
-
-	snprintf(path, sizeof(path), "/proc/%d/status", (int)tid);
-	if (read_file(path, &text) && (line = strstr(buf_str(&text), "\nTgid:")))
-		tgid = strtol(line + 6, NULL, 10);
-	buf_free(&text);
-	return (pid_t)tgid;
-}
-
 static bool same_mounts(pid_t pid)
 {
 	struct stat theirs, ours;
@@ -83,19 +69,6 @@ static bool same_mounts(pid_t pid)
 	return same;
 }
 
-static void split(struct process *p, size_t len)
-{
-	size_t i, at = 0;
-
-	for (i = 0; i < len; i++)
-		p->argc += !p->cmdline[i];
-	p->argv = mem_calloc(p->argc + 1, sizeof(*p->argv));
-	for (i = 0; i < p->argc; i++) {
-		p->argv[i] = p->cmdline + at;
-		at += strlen(p->cmdline + at) + 1;
-	}
-}
-
 bool process_read(pid_t tid, struct process *p)
 {
 	struct buf cmdline = BUF_INIT(CMDLINE_MAX);
@@ -106,7 +79,7 @@ bool process_read(pid_t tid, struct process *p)
 	p->exe = proc_path(tid, "exe");
 	if (!p->exe)
 		return false;
-	p->tgid = read_tgid(tid);
+	p->tgid = procstat_tgid(tid);
 	snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)p->tgid);
 	if (!p->tgid || !same_mounts(p->tgid) || !read_file(path, &cmdline) || !cmdline.len) {
 		buf_free(&cmdline);
@@ -116,7 +89,7 @@ bool process_read(pid_t tid, struct process *p)
 	p->cwd = proc_path(p->tgid, "cwd");
 	len = cmdline.len;
 	p->cmdline = buf_take(&cmdline);
-	split(p, len);
+	p->argv = proctext_words(p->cmdline, len, &p->argc);
 	return true;
 }
 
@@ -136,66 +109,12 @@ int process_watch(pid_t pid)
 
 /* ---- where a path leads ---- */
 
-static bool path_within(const char *path, const char *top)
-{
-	size_t n = strlen(top);
-
-	if (n == 1)
-		return true;
-	return !strncmp(path, top, n) && (path[n] == '/' || !path[n]);
-}
-
-/* mountinfo writes blanks and backslashes as \ooo (proc(5)). */
-static void unescape(char *text)
-{
-	char *to = text;
-
-	for (; *text; text++) {
-		if (text[0] == '\\' && text[1] && text[2] && text[3]) {
-			*to++ = (char)((text[1] - '0') << 6 | (text[2] - '0') << 3 |
-				       (text[3] - '0'));
-			text += 3;
-		} else {
-			*to++ = *text;
-		}
-	}
-	*to = '\0';
-}
-
-/* The length of the mount point that the path is below, and whether that is in user space. *below:
- * is another one below the path? */
-static size_t covering_mount(const char *mountinfo, const char *path, bool *fuse, bool *below)
-{
-	const char *line = mountinfo;
-	size_t best = 0;
-
-	*fuse = *below = false;
-	while (line && *line) {
-		char point[PATH_MAX], type[64];
-		const char *dash, *end = strchr(line, '\n');
-
-		dash = strstr(line, " - ");
-		if (dash && (!end || dash < end) &&
-			sscanf(line, "%*d %*d %*s %*s %4095s", point) == 1 &&
-			sscanf(dash + 3, "%63s", type) == 1) {
-			unescape(point);
-			*below = *below || (path_within(point, path) && strcmp(point, path) != 0);
-			if (path_within(path, point) && strlen(point) >= best) {
-				best = strlen(point);
-				*fuse = !strncmp(type, "fuse", 4);
-			}
-		}
-		line = end ? end + 1 : NULL;
-	}
-	return best;
-}
-
 /* Is it on a filesystem in user space? Then it must not be touched. */
-static bool on_fuse(const char *mountinfo, const char *path)
+static bool on_fuse(struct bytes mountinfo, const char *path)
 {
 	bool fuse, below;
 
-	covering_mount(mountinfo, path, &fuse, &below);
+	proctext_mount(mountinfo, path, &fuse, &below);
 	return fuse;
 }
 
@@ -206,7 +125,7 @@ bool process_is_near(const char *path)
 
 	/* What the root itself is on, we are started from as well. */
 	if (read_file("/proc/self/mountinfo", &mountinfo) &&
-		covering_mount(buf_str(&mountinfo), path, &fuse, &below) <= 1)
+		proctext_mount(buf_bytes(&mountinfo), path, &fuse, &below) <= 1)
 		fuse = false;
 	buf_free(&mountinfo);
 	return !fuse;
@@ -235,7 +154,7 @@ struct resolve {
 
 static bool inside(const struct resolve *r)
 {
-	return r->at.len && path_within(buf_str(&r->at), r->mountpoint);
+	return r->at.len && proctext_within(buf_str(&r->at), r->mountpoint);
 }
 
 static void go_path(struct resolve *r, const char *path);
@@ -267,9 +186,9 @@ static void go_name(struct resolve *r, const char *name, size_t len)
 	r->named |= inside(r);
 	/* Names in the mount are compared, not resolved; the way to it is known to have no links.
 	 */
-	if (inside(r) || path_within(r->mountpoint, buf_str(&r->at)))
+	if (inside(r) || proctext_within(r->mountpoint, buf_str(&r->at)))
 		return;
-	if (on_fuse(buf_str(&r->mountinfo), buf_str(&r->at)) || lstat(buf_str(&r->at), &st) < 0 ||
+	if (on_fuse(buf_bytes(&r->mountinfo), buf_str(&r->at)) || lstat(buf_str(&r->at), &st) < 0 ||
 		++r->links > LINKS_MAX + 100) {
 		r->unsure = true;
 		return;
@@ -325,7 +244,7 @@ char *process_path_in(const struct process *p, const char *arg, const char *moun
 	/* Another mount may lie within this one: on the way there, or below, and then be the last
 	 * entry, of which nobody tells us. */
 	if (!r.unsure && !r.at.failed && inside(&r) &&
-		covering_mount(buf_str(&r.mountinfo), buf_str(&r.at), &fuse, &below) <=
+		proctext_mount(buf_bytes(&r.mountinfo), buf_str(&r.at), &fuse, &below) <=
 			strlen(mountpoint) &&
 		!below) {
 		const char *rest =

@@ -9,10 +9,27 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#include "util/bytes.h"
+
 /* ns_procstat.c: what /proc says of a process, without touching its memory or paths */
 pid_t procstat_parent(pid_t pid); /* 0: it has none, or is gone */
 pid_t procstat_tgid(pid_t tid);   /* 0: it is gone */
 bool procstat_command(pid_t tid, char name[64]);
+
+/* ns_proctext.c: the texts of /proc; pure */
+/* Of /proc/PID/stat and /proc/PID/status; 0: it is not there, or no number of a process. */
+pid_t proctext_parent(const char *stat);
+pid_t proctext_tgid(const char *status);
+/* The words of /proc/PID/cmdline, which has a NUL behind its `len` bytes; the list, ended by NULL,
+ * is owned by the caller and points into it. */
+char **proctext_words(char *cmdline, size_t len, size_t *count);
+/* Is the path `top` or below it? */
+bool proctext_within(const char *path, const char *top);
+/*
+ * The length of the mount point that the path is below, by a text of mountinfo, and whether that is
+ * in user space. *below: is another one below the path?
+ */
+size_t proctext_mount(struct bytes mountinfo, const char *path, bool *fuse, bool *below);
 
 struct ns;
 

@@ -27,24 +27,15 @@ static bool read_text(pid_t pid, const char *name, char *text, size_t size)
 pid_t procstat_parent(pid_t pid)
 {
 	char text[512];
-	const char *end;
-	int parent;
 
-	/* pid (name) state ppid; the name may hold anything, also parentheses. */
-	if (!read_text(pid, "stat", text, sizeof(text)) || !(end = strrchr(text, ')')) ||
-		sscanf(end + 1, " %*c %d", &parent) != 1)
-		return 0;
-	return (pid_t)parent;
+	return read_text(pid, "stat", text, sizeof(text)) ? proctext_parent(text) : 0;
 }
 
 pid_t procstat_tgid(pid_t tid)
 {
 	char text[1024];
-	const char *line;
 
-	if (!read_text(tid, "status", text, sizeof(text)) || !(line = strstr(text, "\nTgid:")))
-		return 0;
-	return (pid_t)strtol(line + 6, NULL, 10);
+	return read_text(tid, "status", text, sizeof(text)) ? proctext_tgid(text) : 0;
 }
 
 bool procstat_command(pid_t tid, char name[64])

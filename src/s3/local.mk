@@ -36,6 +36,7 @@ src_s3_libs3_a_SOURCES = \
 	src/s3/s3_source.c src/s3/s3_source.h \
 	src/s3/s3_tagging.c \
 	src/s3/s3_uri.c src/s3/s3_uri.h \
+	src/s3/s3_value.c src/s3/s3_value.h \
 	src/s3/s3_words.c src/s3/s3_words.h \
 	src/s3/s3_xml.h \
 	src/s3/s3_xml_buckets.c \

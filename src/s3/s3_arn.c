@@ -51,16 +51,17 @@ static const char *parse(const char *const *field, const char *end, struct s3_ar
 
 bool s3_arn_parse(const char *text, struct s3_arn *arn, char *why, size_t why_size)
 {
-	const char *field[FIELDS], *at = text, *wrong = "is no ARN: it has too few parts";
+	const char *field[FIELDS],
+		*at = text, *wrong = "is no ARN: it has too few parts, or does not begin with arn:";
 	size_t n = 0;
 
 	*arn = (struct s3_arn){0};
 	while (at && n < FIELDS) {
 		field[n++] = at;
 		at = strchr(at, ':');
-		at += at != NULL;
+		at = at ? at + 1 : NULL;
 	}
-	if (n == FIELDS)
+	if (n == FIELDS && s3_is_arn(text))
 		wrong = parse(field, text + strlen(text), arn);
 	if (wrong)
 		snprintf(why, why_size, "'%.150s' %s", text, wrong);

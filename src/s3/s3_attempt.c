@@ -5,6 +5,7 @@
  * only while it is S3_OP_SENT.
  */
 #include "s3/s3_int.h"
+#include "s3/s3_value.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -275,16 +276,6 @@ static void judge_no_answer(struct s3_op *op)
 	}
 }
 
-/* Retry-After in seconds; as a date it is rare, and the backoff serves it (RFC 9110, 10.2.3). */
-static int64_t retry_after_ms(const struct s3_op *op)
-{
-	uint64_t seconds;
-
-	if (!s3_parse_u64(s3_op_answer(op, "retry-after"), &seconds))
-		return 0;
-	return seconds > 3600 ? 3600000 : (int64_t)seconds * 1000;
-}
-
 /*
  * A bare 400 to a HEAD is what S3 says without the object's key, or with a key where it has none.
  * Not every caller logs what fails, a lookup of a name does not: once is enough to be told.
@@ -314,7 +305,7 @@ static void set_fault(struct s3_op *op, const struct s3_xml_fault *fault)
 
 	s3_err_answer(&op->err, op->http.result.status, fault->code, fault->message,
 		id.len ? id : s3_op_answer(op, "x-amz-request-id"));
-	op->err.retry_after_ms = retry_after_ms(op);
+	op->err.retry_after_ms = s3_value_retry_ms(s3_op_answer(op, "retry-after"));
 	/* The answer to HEAD has no body to say why. */
 	if (!op->err.code[0])
 		snprintf(op->err.code, sizeof(op->err.code), "HTTP%d", op->http.result.status);

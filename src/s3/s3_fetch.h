@@ -89,5 +89,8 @@ struct s3_creds *s3_json_creds(struct bytes json, const char *within,
 	const struct s3_json_names *names, int64_t now_ms, const char **why);
 /* One text of a JSON object; NULL: it is not there, or no JSON. Secret, owned. */
 char *s3_json_text(struct bytes json, const char *name);
+/* The token of the AWS CLI's SSO cache and when it ends; NULL: it has none that can be sent, or
+ * does not say. Secret, owned. */
+char *s3_json_sso_token(struct bytes json, int64_t *end_ms);
 
 #endif

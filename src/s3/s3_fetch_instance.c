@@ -9,11 +9,13 @@
 #include <string.h>
 
 #include "s3/s3_fetch.h"
+#include "s3/s3_value.h"
 #include "util/mem.h"
 
 #define CONNECT_TIMEOUT_MS 1000
 #define LIMIT_MS 2000
 #define ROLE_BYTES_MAX 128
+#define TOKEN_BYTES_MAX 1024
 #define ROLES "/latest/meta-data/iam/security-credentials/"
 
 /* Nobody there is the usual case: a laptop. */
@@ -54,27 +56,10 @@ static void ask_for(struct s3_fetch *f, const char *role)
 	free(url);
 }
 
-/* A short line of characters that may stand in a header and in a path. */
-static bool is_word(const char *text, size_t max)
-{
-	size_t n = strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-				"+=,.@_-/");
-
-	return n && n <= max && !text[n];
-}
-
-static char *first_line(struct bytes answer)
-{
-	char *line = mem_dup(answer.ptr, answer.len);
-
-	line[strcspn(line, "\r\n")] = '\0';
-	return line;
-}
-
 static void got_token(struct s3_fetch *f)
 {
-	f->token = first_line(s3_ask_answer(&f->ask));
-	if (!is_word(f->token, 1024)) {
+	f->token = s3_value_word(s3_ask_answer(&f->ask), TOKEN_BYTES_MAX);
+	if (!f->token) {
 		s3_fetch_bad(f,
 			"what answers at %s is not an instance's metadata service: set "
 			"AWS_EC2_METADATA_DISABLED=true, or credentials",
@@ -87,9 +72,9 @@ static void got_token(struct s3_fetch *f)
 
 static void got_role(struct s3_fetch *f)
 {
-	char *role = first_line(s3_ask_answer(&f->ask));
+	char *role = s3_value_word(s3_ask_answer(&f->ask), ROLE_BYTES_MAX);
 
-	if (is_word(role, ROLE_BYTES_MAX) && !strchr(role, '/')) {
+	if (role && !strchr(role, '/')) {
 		f->step = S3_STEP_LAST;
 		ask_for(f, role);
 	} else {

@@ -93,3 +93,30 @@ char *s3_json_text(struct bytes json, const char *name)
 	json_free(document);
 	return text;
 }
+
+/* "2026-01-02T03:04:05Z", and "...UTC" as old versions of the CLI wrote it. -1: it is none. */
+static int64_t sso_end(struct bytes json)
+{
+	char *text = s3_json_text(json, "expiresAt"), *utc;
+	int64_t end_ms;
+
+	if (!text)
+		return -1;
+	utc = strstr(text, "UTC");
+	if (utc)
+		*utc = '\0';
+	end_ms = s3_xml_time_ms(BYTES_STR(text));
+	s3_secret_free(text);
+	return end_ms;
+}
+
+char *s3_json_sso_token(struct bytes json, int64_t *end_ms)
+{
+	char *token = s3_json_text(json, "accessToken");
+
+	*end_ms = sso_end(json);
+	if (token && *end_ms >= 0 && !strpbrk(token, "\r\n"))
+		return token;
+	s3_secret_free(token);
+	return NULL;
+}

@@ -10,29 +10,12 @@
 
 #include "s3/s3_fetch.h"
 #include "s3/s3_uri.h"
-#include "s3/s3_xml.h"
 #include "util/mem.h"
 
 static const struct s3_json_names names = {.id = "accessKeyId",
 	.secret = "secretAccessKey",
 	.token = "sessionToken",
 	.expires = "expiration"};
-
-/* "2026-01-02T03:04:05Z", and "...UTC" as old versions of the CLI wrote it. */
-static int64_t end_of(const char *json)
-{
-	char *text = s3_json_text(BYTES_STR(json), "expiresAt"), *utc;
-	int64_t end_ms;
-
-	if (!text)
-		return -1;
-	utc = strstr(text, "UTC");
-	if (utc)
-		*utc = '\0';
-	end_ms = s3_xml_time_ms(BYTES_STR(text));
-	s3_secret_free(text);
-	return end_ms;
-}
 
 static void send_request(struct s3_fetch *f)
 {
@@ -63,10 +46,9 @@ void s3_fetch_sso(struct s3_fetch *f)
 			s->token_file, strerrordesc_np(errno), s->login);
 		return;
 	}
-	f->token = s3_json_text(BYTES_STR(json), "accessToken");
-	end_ms = end_of(json);
+	f->token = s3_json_sso_token(BYTES_STR(json), &end_ms);
 	s3_secret_free(json);
-	if (!f->token || end_ms < 0 || strpbrk(f->token, "\r\n"))
+	if (!f->token)
 		s3_fetch_bad(f, "the SSO token for %s in %s cannot be read: run '%s'", s->name,
 			s->token_file, s->login);
 	else if (end_ms <= s3_fetch_now_ms(f))

@@ -215,7 +215,5 @@ struct bytes s3_op_answer_etag(const struct s3_op *op);
 void s3_op_complete_plain(struct s3_op *op);
 /* Completion of operations whose result is an ETag: from the reply, else from the header. */
 void s3_op_complete_put(struct s3_op *op);
-/* Reads decimal digits; false when there is something else. */
-bool s3_parse_u64(struct bytes text, uint64_t *value);
 
 #endif

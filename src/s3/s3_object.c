@@ -3,6 +3,7 @@
  * the caller's buffer on the I/O thread, never more than was asked for.
  */
 #include "s3/s3_int.h"
+#include "s3/s3_value.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -32,7 +33,7 @@ static void head_check(struct s3_op *op)
 	uint64_t size;
 
 	/* A page of what stands in between has a length, too, but is no object. */
-	if (!s3_parse_u64(s3_op_answer(op, "content-length"), &size) || !s3_op_answer_etag(op).len)
+	if (!s3_value_size(s3_op_answer(op, "content-length"), &size) || !s3_op_answer_etag(op).len)
 		s3_err_set(&op->err, S3_TRANSIENT, EIO, "BadAnswer",
 			"HeadObject answered without a Content-Length or an ETag");
 }
@@ -72,7 +73,7 @@ static void head_complete(struct s3_op *op)
 
 	if (op->err.cls == S3_OK) {
 		http_header_each(res, collect_user, &user);
-		s3_parse_u64(s3_op_answer(op, "content-length"), &object.size_bytes);
+		s3_value_size(s3_op_answer(op, "content-length"), &object.size_bytes);
 		object.etag = s3_op_answer_etag(op);
 		object.mtime_ms = answer_mtime_ms(op);
 		object.content_type = http_header(res, "content-type");
@@ -88,8 +89,8 @@ static void head_complete(struct s3_op *op)
 		object.bucket_key =
 			http_header(res, "x-amz-server-side-encryption-bucket-key-enabled");
 		object.version_id = http_header(res, "x-amz-version-id");
-		if (s3_parse_u64(s3_op_answer(op, "x-amz-tagging-count"), &tags))
-			object.tag_count = (unsigned)tags;
+		if (s3_value_size(s3_op_answer(op, "x-amz-tagging-count"), &tags))
+			object.tag_count = (unsigned)(tags < UINT32_MAX ? tags : UINT32_MAX);
 		object.user = user.list;
 		object.user_count = user.count;
 	}
@@ -155,22 +156,6 @@ static void get_reset(struct s3_op *op)
 	g->got = 0;
 }
 
-/* "bytes 0-9/443" (RFC 9110, 14.4) */
-static bool parse_range(struct bytes text, uint64_t *first, uint64_t *size)
-{
-	const char *dash, *slash;
-	struct bytes prefix = BYTES_LIT("bytes ");
-
-	if (!bytes_starts(text, prefix))
-		return false;
-	text = BYTES(text.ptr + prefix.len, text.len - prefix.len);
-	dash = memchr(text.ptr, '-', text.len);
-	slash = memchr(text.ptr, '/', text.len);
-	return dash && slash && dash < slash &&
-	       s3_parse_u64(BYTES(text.ptr, (size_t)(dash - text.ptr)), first) &&
-	       s3_parse_u64(BYTES(slash + 1, (size_t)(text.ptr + text.len - slash - 1)), size);
-}
-
 /* Is it the version that was asked for? What stands in between, a portal say, sends what it likes.
  * A weak ETag (RFC 9110, 8.8.1) is what some proxies make of it. */
 static bool get_is_pinned(const struct get_op *g)
@@ -192,14 +177,14 @@ static enum http_take get_begin(struct s3_op *op)
 	if (!get_is_pinned(g))
 		return HTTP_REFUSE;
 	if (op->http.result.status == 206) {
-		if (!parse_range(s3_op_answer(op, "content-range"), &first, &g->size_bytes) ||
+		if (!s3_value_range(s3_op_answer(op, "content-range"), &first, &g->size_bytes) ||
 			first != g->offset)
 			return HTTP_REFUSE;
 		return HTTP_MORE;
 	}
 	/* A server that does not know ranges sends all of it (RFC 9110, 14.2). */
 	if (op->http.result.status != 200 ||
-		!s3_parse_u64(s3_op_answer(op, "content-length"), &g->size_bytes))
+		!s3_value_size(s3_op_answer(op, "content-length"), &g->size_bytes))
 		return HTTP_REFUSE;
 	g->skip = g->offset;
 	return g->offset >= g->size_bytes ? HTTP_ENOUGH : HTTP_MORE;
@@ -250,7 +235,7 @@ static void get_forgive(struct s3_op *op)
 	memset(&op->err, 0, sizeof(op->err));
 	g->got = 0;
 	if (!bytes_starts(range, prefix) ||
-		!s3_parse_u64(
+		!s3_value_size(
 			BYTES(range.ptr + prefix.len, range.len - prefix.len), &g->size_bytes))
 		g->size_bytes = 0;
 }

@@ -208,21 +208,3 @@ void s3_op_complete_put(struct s3_op *op)
 		result.etag = op->fields.etag.len ? op->fields.etag : s3_op_answer_etag(op);
 	op->done.put(op->ctx, &op->err, &result);
 }
-
-bool s3_parse_u64(struct bytes text, uint64_t *value)
-{
-	uint64_t v = 0;
-	size_t i;
-
-	if (!text.len)
-		return false;
-	for (i = 0; i < text.len; i++) {
-		unsigned digit = (unsigned char)text.ptr[i] - '0';
-
-		if (digit > 9 || v > (UINT64_MAX - digit) / 10)
-			return false;
-		v = v * 10 + digit;
-	}
-	*value = v;
-	return true;
-}

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "s3/s3_uri.h"
+#include "s3/s3_value.h"
 #include "s3/s3_xml.h"
 #include "s3/s3_xml_sax.h"
 #include "util/mem.h"
@@ -55,24 +56,6 @@ static bool start(void *owner, enum s3_tag parent, enum s3_tag tag)
 	return true;
 }
 
-static bool parse_size(struct bytes text, uint64_t *size)
-{
-	size_t i;
-
-	*size = 0;
-	if (!text.len)
-		return false;
-	for (i = 0; i < text.len; i++) {
-		unsigned digit = (unsigned)(text.ptr[i] - '0');
-
-		/* Sizes must stay positive as off_t, too. */
-		if (digit > 9 || *size > ((uint64_t)INT64_MAX - digit) / 10)
-			return false;
-		*size = *size * 10 + digit;
-	}
-	return true;
-}
-
 /* Nearly all objects of a page have the same class: it is kept once. */
 static struct s3_span keep_class(struct s3_xml_list *list, struct bytes text)
 {
@@ -95,7 +78,7 @@ static bool end_of_object_field(struct s3_xml_list *list, enum s3_tag tag, struc
 		return true;
 	case TAG_SIZE:
 		row->has_size = true;
-		return parse_size(text, &row->size_bytes);
+		return s3_value_size(text, &row->size_bytes);
 	case TAG_LAST_MODIFIED:
 		row->mtime_ms = s3_xml_time_ms(text);
 		return row->mtime_ms >= 0;

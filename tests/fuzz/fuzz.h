@@ -1,6 +1,6 @@
 /*
- * A fuzz target is one file with LLVMFuzzerTestOneInput. With clang's -fsanitize=fuzzer libFuzzer
- * drives it; in `make check` fuzz_main.c replays the corpus with any compiler.
+ * A fuzz target is one file with LLVMFuzzerTestOneInput. In `make fuzz` libFuzzer drives it; in
+ * `make check` fuzz_main.c replays its corpus with any compiler.
  */
 #ifndef TESTS_FUZZ_FUZZ_H
 #define TESTS_FUZZ_FUZZ_H

@@ -1,7 +1,9 @@
 /*
- * Replays corpus files through a fuzz target: all files of the directory FUZZ_CORPUS, or those
- * named as arguments; each also cut at every 1/16 of its length. One thread.
+ * Replays corpus files through a fuzz target: those named as arguments, or all of the directory
+ * $FUZZ_CORPUS/NAME, where this program is fuzz_NAME; each also cut at every 1/16 of its length.
+ * One thread. With libFuzzer, which has a main of its own, there is nothing here (FUZZ_LIBFUZZER).
  */
+#ifndef FUZZ_LIBFUZZER
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -50,22 +52,34 @@ static int replay(const char *path)
 	return 0;
 }
 
+static char *corpus_of(const char *program)
+{
+	const char *top = getenv("FUZZ_CORPUS"), *name = strrchr(program, '/');
+
+	name = name ? name + 1 : program;
+	return top && !strncmp(name, "fuzz_", 5) ? mem_printf("%s/%s", top, name + 5) : NULL;
+}
+
 int main(int argc, char **argv)
 {
 	struct dirent **names;
 	int i, count, failed = 0;
+	char *corpus;
 
 	for (i = 1; i < argc; i++)
 		failed |= replay(argv[i]);
 	if (argc > 1)
 		return failed;
-	count = scandir(FUZZ_CORPUS, &names, NULL, alphasort);
+	corpus = corpus_of(argv[0]);
+	count = corpus ? scandir(corpus, &names, NULL, alphasort) : -1;
 	if (count < 0) {
-		perror(FUZZ_CORPUS);
+		fprintf(stderr, "%s: name files, or set FUZZ_CORPUS to tests/fuzz/corpus\n",
+			corpus ? corpus : argv[0]);
+		free(corpus);
 		return 1;
 	}
 	for (i = 0; i < count; i++) {
-		char *path = mem_printf("%s/%s", FUZZ_CORPUS, names[i]->d_name);
+		char *path = mem_printf("%s/%s", corpus, names[i]->d_name);
 
 		if (names[i]->d_name[0] != '.')
 			failed |= replay(path);
@@ -73,6 +87,8 @@ int main(int argc, char **argv)
 		free(names[i]);
 	}
 	free(names);
+	free(corpus);
 	printf("%d files\n", count - 2);
 	return failed || count <= 2;
 }
+#endif

@@ -7,6 +7,7 @@ leaf_tests = \
 	tests/unit/test_s3_sign \
 	tests/unit/test_s3_source \
 	tests/unit/test_s3_uri \
+	tests/unit/test_s3_value \
 	tests/unit/test_s3_xml \
 	tests/unit/test_util_mem
 check_PROGRAMS += $(leaf_tests)
@@ -28,6 +29,8 @@ tests_unit_test_s3_source_SOURCES = tests/unit/test_s3_source.c
 tests_unit_test_s3_source_LDADD = $(leaf_ldadd)
 tests_unit_test_s3_uri_SOURCES = tests/unit/test_s3_uri.c
 tests_unit_test_s3_uri_LDADD = $(leaf_ldadd)
+tests_unit_test_s3_value_SOURCES = tests/unit/test_s3_value.c
+tests_unit_test_s3_value_LDADD = $(leaf_ldadd)
 tests_unit_test_s3_xml_SOURCES = tests/unit/test_s3_xml.c
 tests_unit_test_s3_xml_LDADD = $(leaf_ldadd)
 tests_unit_test_util_mem_SOURCES = tests/unit/test_util_mem.c

@@ -57,6 +57,8 @@ static void test_names_without_a_key(void **state)
 
 	(void)state;
 	assert_false(name_decode(BYTES_LIT("%:a%zz"), &out));
+	assert_false(name_decode(BYTES_LIT("%:a"), &out));
+	assert_false(name_decode(BYTES_LIT("%:%25"), &out));
 	assert_false(name_decode(BYTES_LIT("%:a%2"), &out));
 	buf_free(&out);
 }

@@ -1,10 +1,11 @@
-/* Base64, and media types by name. */
+/* Base64, media types by name, the mount table. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -12,6 +13,7 @@
 #include "util/base64.h"
 #include "util/mem.h"
 #include "util/mime.h"
+#include "util/mountinfo.h"
 
 static void test_base64(void **state)
 {
@@ -95,11 +97,50 @@ static void test_mime(void **state)
 	free(globs);
 }
 
+/* One of ours; a point with what is escaped and what is not; and lines that are none. */
+static void test_mountinfo(void **state)
+{
+	static const char table[] =
+		"36 35 98:5 /m1 /mnt/a\\040b\\134c\r\v rw - fuse.s3bulkfs buck:/p rw,user_id=7\n"
+		"1 2 3:4 / /x rw shared:1 master:2 - ext4 /dev/root rw\n"
+		"1 2 3:4 / /y rw - tmpfs\n"
+		"1 2 3:99999999999 / /y rw - tmpfs t rw\n"
+		"\n"
+		"1 2 3:4 / /z\\999\\04 rw - tmpfs  rw";
+	struct bytes rest = BYTES_LIT(table);
+	struct mountinfo m;
+	char *text;
+	bool good;
+
+	(void)state;
+	assert_true(mountinfo_next(&rest, &m, &good) && good);
+	assert_int_equal(m.device, makedev(98, 5));
+	assert_true(bytes_equal(m.root, BYTES_LIT("/m1")));
+	assert_true(bytes_equal(m.type, BYTES_LIT("fuse.s3bulkfs")));
+	assert_true(bytes_equal(m.source, BYTES_LIT("buck:/p")));
+	assert_true(bytes_equal(m.options, BYTES_LIT("rw,user_id=7")));
+	text = mountinfo_text(m.point);
+	assert_string_equal(text, "/mnt/a b\\c\r\v");
+	free(text);
+	assert_true(mountinfo_next(&rest, &m, &good) && good);
+	assert_true(bytes_equal(m.source, BYTES_LIT("/dev/root")));
+	assert_true(mountinfo_next(&rest, &m, &good) && !good);
+	assert_true(mountinfo_next(&rest, &m, &good) && !good);
+	assert_true(mountinfo_next(&rest, &m, &good) && !good);
+	assert_true(mountinfo_next(&rest, &m, &good) && good);
+	assert_int_equal(m.source.len, 0);
+	text = mountinfo_text(m.point);
+	assert_string_equal(text, "/z\\999\\04");
+	free(text);
+	assert_false(mountinfo_next(&rest, &m, &good));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_base64),
 		cmocka_unit_test(test_mime),
+		cmocka_unit_test(test_mountinfo),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

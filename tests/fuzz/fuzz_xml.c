@@ -1,7 +1,7 @@
 /*
- * Fuzz target for S3's replies: every document goes to the list parser and to the reply parser,
- * whole and in pieces, with the same result. The first byte chooses the pieces' length and the
- * expected root.
+ * Fuzz target for S3's replies: every document goes to the parsers of listings, of lists of buckets
+ * and of all other replies, whole and in pieces, with the same result. The first byte chooses the
+ * pieces' length and the expected root.
  */
 #include "fuzz.h"
 
@@ -39,6 +39,26 @@ static enum s3_xml_status read_list(
 	return status;
 }
 
+static enum s3_xml_status read_buckets(
+	struct s3_xml_buckets *buckets, struct bytes text, size_t step, size_t *count)
+{
+	struct s3_bucket_page page;
+	struct s3_xml_fault fault;
+	enum s3_xml_status status;
+	size_t i;
+
+	s3_xml_buckets_reset(buckets);
+	for (i = 0; i < text.len; i += step)
+		s3_xml_buckets_feed(
+			buckets, text.ptr + i, text.len - i < step ? text.len - i : step);
+	status = s3_xml_buckets_end(buckets, &page, &fault);
+	FUZZ_REQUIRE(status == S3_XML_OK || !page.count);
+	for (i = 0; i < page.count; i++)
+		FUZZ_REQUIRE(page.names[i].len);
+	*count = page.count;
+	return status;
+}
+
 static enum s3_xml_status read_reply(struct s3_xml_reply *reply, struct bytes text, size_t step,
 	enum s3_xml_root root, size_t *errors)
 {
@@ -63,6 +83,17 @@ static enum s3_xml_status rough(enum s3_xml_status status)
 	return status == S3_XML_CUT ? S3_XML_BAD : status;
 }
 
+static void check_buckets(struct bytes text, size_t step)
+{
+	struct s3_xml_buckets *buckets = s3_xml_buckets_new();
+	size_t whole, pieces;
+	enum s3_xml_status first = read_buckets(buckets, text, text.len + 1, &whole);
+
+	FUZZ_REQUIRE(rough(read_buckets(buckets, text, step, &pieces)) == rough(first));
+	FUZZ_REQUIRE(whole == pieces);
+	s3_xml_buckets_free(buckets);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct s3_xml_list *list = s3_xml_list_new();
@@ -81,6 +112,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		count = page.count;
 		FUZZ_REQUIRE(rough(read_list(list, text, step, &page)) == rough(first));
 		FUZZ_REQUIRE(page.count == count);
+		check_buckets(text, step);
 		first = read_reply(reply, text, text.len + 1, root, &count);
 		FUZZ_REQUIRE(rough(read_reply(reply, text, step, root, &step)) == rough(first));
 		FUZZ_REQUIRE(step == count);
