@@ -11,11 +11,12 @@
  *   POST   /-/release                  lets hanging requests go on
  *   POST   /-/latency                  {"CopyObject": 60, "*": 5} in ms
  *   POST   /-/rate                     {"write": 3500, "read": 5500, "burst_s": 0.1,
- * "prefix_depth": 1} POST   /-/clock                    {"offset_s": 3600}: the server's idea of
- * the time, for skew POST   /-/bucket?bucket=B          makes a bucket
- *   POST   /-/guard                    {"bucket": B, "owner": "123456789012", "requester_pays":
- * true} whose it is, who pays (guard.h) POST   /-/seed {"bucket", "prefix", "count", "size",
- * "pattern", "dirs"} GET    /-/dump?bucket=B&prefix=P   objects in order, JSON lines POST
+ * "prefix_depth": 1} POST   /-/clock                    {"offset_s": 3600, "made_offset_s": -60}:
+ * the server's idea of the time, for skew; how much newer than it is what is made is to be POST
+ * /-/bucket?bucket=B          makes a bucket POST   /-/guard                    {"bucket": B,
+ * "owner": "123456789012", "requester_pays": true} whose it is, who pays (guard.h) POST   /-/seed
+ * {"bucket", "prefix", "count", "size", "pattern", "dirs"} GET    /-/dump?bucket=B&prefix=P objects
+ * in order, JSON lines POST
  * /-/put?bucket=B&key=K       an object with the body and the headers of PutObject GET
  * /-/put?bucket=B&key=K       its content; DELETE removes it
  *
@@ -182,12 +183,14 @@ static void rate_post(struct req *r)
 static void clock_post(struct req *r)
 {
 	cJSON *json = take_json(r);
-	double offset_s = 0;
+	double offset_s = 0, made_s = 0;
 
 	if (!json)
 		return;
 	set_number(json, "offset_s", &offset_s);
 	r->srv->auth.clock_offset_ms = (int64_t)(offset_s * 1000);
+	set_number(json, "made_offset_s", &made_s);
+	r->srv->store.made_offset_ms = (int64_t)(made_s * 1000);
 	cJSON_Delete(json);
 }
 
@@ -265,7 +268,7 @@ static void dump_get(struct req *r)
 	req_param_bytes(r, "prefix", &prefix);
 	r->answer.content_type = "application/json";
 	for (const struct object *o = store_seek(b, prefix);
-		o && bytes_starts(object_key(o), prefix); o = o->next[0]) {
+		o && bytes_starts(object_key(o), prefix); o = store_next(o)) {
 		buf_adds(out, "{\"key\":");
 		json_text(out, object_key(o));
 		buf_addf(out,

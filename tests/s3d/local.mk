@@ -17,11 +17,12 @@ tests_s3d_s3d_SOURCES = \
 	tests/s3d/op_bucket.c \
 	tests/s3d/op_copy.c \
 	tests/s3d/op_delete.c \
-	tests/s3d/op_list.c \
+	tests/s3d/op_list.c tests/s3d/op_list.h \
 	tests/s3d/op_multi.c \
 	tests/s3d/op_multi_list.c \
 	tests/s3d/op_object.c \
 	tests/s3d/op_tagging.c \
+	tests/s3d/op_versions.c \
 	tests/s3d/ops.c tests/s3d/ops.h \
 	tests/s3d/persist.c tests/s3d/persist.h \
 	tests/s3d/req.c tests/s3d/req.h \
@@ -31,6 +32,7 @@ tests_s3d_s3d_SOURCES = \
 	tests/s3d/source.h \
 	tests/s3d/stats.c tests/s3d/stats.h \
 	tests/s3d/store.c tests/s3d/store.h \
+	tests/s3d/store_versions.c \
 	tests/s3d/timer.c tests/s3d/timer.h \
 	tests/s3d/uri.c tests/s3d/uri.h \
 	tests/s3d/xml.c tests/s3d/xml.h
@@ -40,4 +42,5 @@ tests_s3d_s3d_LDADD = src/util/libutil.a $(MICROHTTPD_LIBS) $(CJSON_LIBS) $(CRYP
 	$(XML_LIBS)
 endif
 EXTRA_DIST += tests/s3d/selftest.py tests/s3d/selftest_lib.py tests/s3d/selftest_objects.py \
-	tests/s3d/selftest_copies.py tests/s3d/selftest_behaviour.py
+	tests/s3d/selftest_copies.py tests/s3d/selftest_behaviour.py \
+	tests/s3d/selftest_versions.py

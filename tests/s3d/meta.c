@@ -274,6 +274,14 @@ void add_header_date(struct req *r, const char *name, int64_t wall_ms)
 	req_add_header(r, name, text);
 }
 
+void add_header_version(struct req *r, const struct object *o)
+{
+	if (o->version[0])
+		req_add_header(r, "x-amz-version-id", o->version);
+	if (o->is_marker)
+		req_add_header(r, "x-amz-delete-marker", "true");
+}
+
 void add_header_etag(struct req *r, const char *etag)
 {
 	char text[48];

@@ -28,6 +28,8 @@ bool etag_matches(const char *header, const char *etag);
 /* Milliseconds since 1970 of an HTTP date (RFC 7231, 7.1.1.1); -1 when it is none. */
 int64_t http_date_ms(const char *text);
 void add_header_date(struct req *r, const char *name, int64_t wall_ms);
+/* Adds x-amz-version-id where the bucket has versions. */
+void add_header_version(struct req *r, const struct object *o);
 /* Adds ETag, in quotes. */
 void add_header_etag(struct req *r, const char *etag);
 

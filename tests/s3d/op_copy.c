@@ -27,7 +27,9 @@ static char *of_access_point(struct bytes name)
 		"%s-%s/%.*s", point, account, (int)(name.len - (size_t)key), name.ptr + key);
 }
 
-static struct object *find_named(struct req *r, struct bytes name, struct bucket **ret_bucket)
+/* `version` NULL: the newest. */
+static struct object *find_named(
+	struct req *r, struct bytes name, const char *version, struct bucket **ret_bucket)
 {
 	const char *slash;
 	char *bucket_name;
@@ -50,10 +52,15 @@ static struct object *find_named(struct req *r, struct bytes name, struct bucket
 	if (!guard_check_source(r, *ret_bucket))
 		return NULL;
 	name = BYTES(slash + 1, name.len - (size_t)(slash + 1 - name.ptr));
-	o = store_find(*ret_bucket, name);
+	o = version ? store_find_version(*ret_bucket, name, version)
+		    : store_find(*ret_bucket, name);
 	if (!o)
-		req_error(r, "NoSuchKey", NULL);
-	return o;
+		req_error(r, version ? "NoSuchVersion" : "NoSuchKey", NULL);
+	else if (o->is_marker)
+		req_error(r, "InvalidRequest",
+			"The source of a copy request may not specifically refer to a delete "
+			"marker by version id.");
+	return o && !o->is_marker ? o : NULL;
 }
 
 /*
@@ -96,14 +103,15 @@ struct object *source_find(struct req *r, struct bucket **ret_bucket)
 	struct bytes decoded;
 	struct object *o;
 
-	if (version && strcmp(version, "versionId=null")) {
+	if (version && strncmp(version, "versionId=", 10)) {
 		free(name);
-		req_error(r, "NoSuchVersion", NULL);
+		req_error(r, "InvalidArgument", NULL);
 		return NULL;
 	}
 	decoded = uri_decode(name, len);
 	point = of_access_point(decoded);
-	o = find_named(r, point ? BYTES_STR(point) : decoded, ret_bucket);
+	o = find_named(
+		r, point ? BYTES_STR(point) : decoded, version ? version + 10 : NULL, ret_bucket);
 	free(point);
 	free(name);
 	if (!o || !customer_key_fits(r, true, o->meta) || !check_source_conditions(r, o))
@@ -181,10 +189,12 @@ static void copy_to(struct req *r, struct bucket *b, const struct object *source
 	if (!replace_tags)
 		tags = kvs_ref(source->tags);
 	o = store_put(&r->srv->store, b, r->key, copied_data(r, source), meta, tags, storage_class);
-	if (o)
+	if (o) {
 		copy_result(r, "CopyObjectResult", o->data->etag, o->mtime_ms);
-	else
+		add_header_version(r, o);
+	} else {
 		req_error(r, "InternalError", "The folder of --dir cannot be written");
+	}
 }
 
 void op_copy_object(struct req *r)

@@ -10,6 +10,22 @@
 
 #define KEYS_MAX 1000
 
+/* One version for good, or as a bucket with versions has it. */
+static void delete_now(struct req *r, struct bucket *b)
+{
+	const char *version = req_param(r, "versionId");
+	const struct object *o;
+
+	if (version) {
+		store_delete_version(&r->srv->store, b, r->key, version);
+		return;
+	}
+	store_delete(&r->srv->store, b, r->key);
+	o = store_seek_any(b, r->key);
+	if (o && bytes_equal(object_key(o), r->key))
+		add_header_version(r, o);
+}
+
 void op_delete_object(struct req *r)
 {
 	struct bucket *b = req_bucket(r);
@@ -26,7 +42,7 @@ void op_delete_object(struct req *r)
 		req_error(r, "NoSuchKey", NULL);
 		return;
 	}
-	store_delete(&r->srv->store, b, r->key);
+	delete_now(r, b);
 	req_status(r, 204);
 }
 

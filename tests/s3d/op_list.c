@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "hash.h"
+#include "op_list.h"
 #include "s3d.h"
 #include "req.h"
 #include "uri.h"
@@ -17,19 +18,7 @@
 
 #define TOKEN_SUM 6
 
-struct listing {
-	struct bytes prefix, delimiter, after;
-	unsigned max;
-	bool url, owner;
-	struct buf *out;     /* <Contents> */
-	struct buf prefixes; /* <CommonPrefixes> */
-	struct buf last;     /* the page's last item */
-	unsigned count;
-	bool truncated;
-};
-
-/* The least string above all that start with `prefix`, into `out`; false when there is none. */
-static bool beyond(struct bytes prefix, struct buf *out)
+bool list_beyond(struct bytes prefix, struct buf *out)
 {
 	buf_cut(out, 0);
 	buf_addb(out, prefix);
@@ -41,8 +30,7 @@ static bool beyond(struct bytes prefix, struct buf *out)
 	return true;
 }
 
-/* The common prefix that `key` falls under; empty when it is listed itself. */
-static struct bytes common_prefix(const struct listing *l, struct bytes key)
+struct bytes list_common_prefix(const struct listing *l, struct bytes key)
 {
 	const char *found = NULL;
 
@@ -52,7 +40,7 @@ static struct bytes common_prefix(const struct listing *l, struct bytes key)
 	return found ? BYTES(key.ptr, (size_t)(found - key.ptr) + l->delimiter.len) : BYTES("", 0);
 }
 
-static void add_name(const struct listing *l, struct buf *out, const char *name, struct bytes text)
+void list_name(const struct listing *l, struct buf *out, const char *name, struct bytes text)
 {
 	struct buf coded = BUF_INIT(1u << 20);
 
@@ -69,7 +57,7 @@ static void add_object(struct listing *l, const struct object *o)
 	struct buf *b = l->out;
 
 	buf_adds(b, "<Contents>");
-	add_name(l, b, "Key", object_key(o));
+	list_name(l, b, "Key", object_key(o));
 	xml_element_time(b, "LastModified", o->mtime_ms);
 	buf_addf(b, "<ETag>&quot;%s&quot;</ETag><Size>%llu</Size>", o->data->etag,
 		(unsigned long long)o->data->size);
@@ -79,10 +67,10 @@ static void add_object(struct listing *l, const struct object *o)
 	buf_adds(b, "</Contents>");
 }
 
-static void add_prefix(struct listing *l, struct bytes prefix)
+void list_prefix(struct listing *l, struct bytes prefix)
 {
 	buf_adds(&l->prefixes, "<CommonPrefixes>");
-	add_name(l, &l->prefixes, "Prefix", prefix);
+	list_name(l, &l->prefixes, "Prefix", prefix);
 	buf_adds(&l->prefixes, "</CommonPrefixes>");
 }
 
@@ -93,7 +81,7 @@ static struct object *first_of(struct bucket *b, const struct listing *l)
 	if (!l->after.len || bytes_cmp(l->after, l->prefix) < 0)
 		return store_seek(b, l->prefix);
 	o = store_seek(b, l->after);
-	return o && bytes_equal(object_key(o), l->after) ? o->next[0] : o;
+	return o && bytes_equal(object_key(o), l->after) ? store_next(o) : o;
 }
 
 static void collect(struct bucket *b, struct listing *l)
@@ -102,7 +90,7 @@ static void collect(struct bucket *b, struct listing *l)
 	struct object *o = l->max ? first_of(b, l) : NULL;
 
 	while (o && bytes_starts(object_key(o), l->prefix)) {
-		struct bytes cp = common_prefix(l, object_key(o));
+		struct bytes cp = list_common_prefix(l, object_key(o));
 		bool listed = !cp.len || !l->after.len || bytes_cmp(cp, l->after) > 0;
 
 		if (listed && l->count == l->max) {
@@ -117,11 +105,11 @@ static void collect(struct bucket *b, struct listing *l)
 		if (!cp.len)
 			add_object(l, o);
 		else if (listed)
-			add_prefix(l, cp);
+			list_prefix(l, cp);
 		if (cp.len)
-			o = beyond(cp, &past) ? store_seek(b, buf_bytes(&past)) : NULL;
+			o = list_beyond(cp, &past) ? store_seek(b, buf_bytes(&past)) : NULL;
 		else
-			o = o->next[0];
+			o = store_next(o);
 	}
 	buf_free(&past);
 }
@@ -159,8 +147,7 @@ static bool token_take(const char *token, struct buf *out)
 	return ok;
 }
 
-/* What V1 and V2 have in common. False with an error answer. */
-static bool take_params(struct req *r, struct listing *l)
+bool list_params(struct req *r, struct listing *l)
 {
 	const char *max = req_param(r, "max-keys"), *encoding = req_param(r, "encoding-type");
 	char *end = NULL;
@@ -187,9 +174,9 @@ static void list_begins(struct req *r, struct bucket *b, struct listing *l)
 	l->out = req_xml(r);
 	buf_adds(l->out, "<ListBucketResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">");
 	xml_element_str(l->out, "Name", b->name);
-	add_name(l, l->out, "Prefix", l->prefix);
+	list_name(l, l->out, "Prefix", l->prefix);
 	if (l->delimiter.len)
-		add_name(l, l->out, "Delimiter", l->delimiter);
+		list_name(l, l->out, "Delimiter", l->delimiter);
 	buf_addf(l->out, "<MaxKeys>%u</MaxKeys>", l->max);
 	if (l->url)
 		xml_element_str(l->out, "EncodingType", "url");
@@ -216,7 +203,7 @@ void op_list_objects_v2(struct req *r)
 	struct bytes start_after = BYTES_NONE;
 	struct buf item = BUF_INIT(1u << 20);
 
-	if (!b || !take_params(r, &l))
+	if (!b || !list_params(r, &l))
 		return;
 	req_param_bytes(r, "start-after", &start_after);
 	if (token && !token_take(token, &item)) {
@@ -228,7 +215,7 @@ void op_list_objects_v2(struct req *r)
 	l.owner = owner && !strcmp(owner, "true");
 	list_begins(r, b, &l);
 	if (start_after.ptr)
-		add_name(&l, l.out, "StartAfter", start_after);
+		list_name(&l, l.out, "StartAfter", start_after);
 	if (token)
 		xml_element_str(l.out, "ContinuationToken", token);
 	collect(b, &l);
@@ -249,15 +236,15 @@ void op_list_objects(struct req *r)
 	struct bucket *b = req_bucket(r);
 	struct listing l = {.prefix = BYTES("", 0), .after = BYTES("", 0), .owner = true};
 
-	if (!b || !take_params(r, &l))
+	if (!b || !list_params(r, &l))
 		return;
 	req_param_bytes(r, "marker", &l.after);
 	list_begins(r, b, &l);
-	add_name(&l, l.out, "Marker", l.after);
+	list_name(&l, l.out, "Marker", l.after);
 	collect(b, &l);
 	buf_addf(l.out, "<IsTruncated>%s</IsTruncated>", l.truncated ? "true" : "false");
 	/* Without a delimiter the client takes the last key. */
 	if (l.truncated && l.delimiter.len)
-		add_name(&l, l.out, "NextMarker", buf_bytes(&l.last));
+		list_name(&l, l.out, "NextMarker", buf_bytes(&l.last));
 	list_ends(&l);
 }

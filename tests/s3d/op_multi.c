@@ -174,17 +174,20 @@ static void multi_etag(const struct chosen *c, char out[40])
 static void complete(struct req *r, struct bucket *bucket, struct upload *u, struct chosen *c)
 {
 	struct store *store = &r->srv->store;
+	const struct object *o;
 	char etag[40];
 	struct buf *b;
 
 	multi_etag(c, etag);
-	if (!store_put(store, bucket, r->key, data_concat(c->list, c->count, etag),
-		    kvs_ref(u->meta), kvs_ref(u->tags), u->storage_class)) {
+	o = store_put(store, bucket, r->key, data_concat(c->list, c->count, etag), kvs_ref(u->meta),
+		kvs_ref(u->tags), u->storage_class);
+	if (!o) {
 		req_error(r, "InternalError", "The folder of --dir cannot be written");
 		return;
 	}
 	upload_free(store, bucket, u);
 	b = req_xml(r);
+	add_header_version(r, o);
 	buf_adds(b, "<CompleteMultipartUploadResult "
 		    "xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">");
 	xml_element(b, "Location", r->path);

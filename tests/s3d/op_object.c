@@ -108,6 +108,7 @@ static void add_object_headers(struct req *r, const struct object *o)
 	for (size_t i = 0; o->meta && i < o->meta->count; i++)
 		if (strcmp(o->meta->items[i].name, META_ACL))
 			req_add_header(r, o->meta->items[i].name, o->meta->items[i].value);
+	add_header_version(r, o);
 	if (strcmp(o->storage_class, "STANDARD"))
 		req_add_header(r, "x-amz-storage-class", o->storage_class);
 	if (o->tags) {
@@ -166,6 +167,7 @@ void op_put_object(struct req *r)
 	const char *storage_class = b ? storage_class_of_request(r) : NULL;
 	struct kvs *meta = NULL, *tags = NULL;
 	struct blob *blob = NULL;
+	const struct object *o;
 	struct data *data;
 	size_t len = r->body_len;
 
@@ -189,6 +191,9 @@ void op_put_object(struct req *r)
 	data = data_new(blob);
 	customer_seal(r, data);
 	add_header_etag(r, data->etag);
-	if (!store_put(store, b, r->key, data, meta, tags, storage_class))
+	o = store_put(store, b, r->key, data, meta, tags, storage_class);
+	if (o)
+		add_header_version(r, o);
+	else
 		req_error(r, "InternalError", "The folder of --dir cannot be written");
 }

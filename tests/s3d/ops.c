@@ -18,6 +18,9 @@ static const struct {
 	[OP_GET_BUCKET_LOCATION] = {"GetBucketLocation", op_get_bucket_location, false},
 	[OP_LIST_OBJECTS_V2] = {"ListObjectsV2", op_list_objects_v2, false},
 	[OP_LIST_OBJECTS] = {"ListObjects", op_list_objects, false},
+	[OP_LIST_OBJECT_VERSIONS] = {"ListObjectVersions", op_list_object_versions, false},
+	[OP_GET_BUCKET_VERSIONING] = {"GetBucketVersioning", op_get_bucket_versioning, false},
+	[OP_PUT_BUCKET_VERSIONING] = {"PutBucketVersioning", op_put_bucket_versioning, true},
 	[OP_LIST_MULTIPART_UPLOADS] = {"ListMultipartUploads", op_list_multipart_uploads, false},
 	[OP_DELETE_OBJECTS] = {"DeleteObjects", op_delete_objects, true},
 	[OP_HEAD_OBJECT] = {"HeadObject", op_head_object, false},
@@ -63,7 +66,7 @@ static bool is_other_subresource(const struct req *r)
 		"logging", "metrics", "notification", "object-lock", "ownershipControls",
 		"partNumber", "policy", "policyStatus", "publicAccessBlock", "renameObject",
 		"replication", "requestPayment", "restore", "retention", "select", "session",
-		"torrent", "versionId", "versioning", "versions", "website", "append"};
+		"torrent", "versioning", "versions", "website", "append"};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (req_param(r, names[i]))
@@ -77,6 +80,10 @@ static enum op bucket_op(const struct req *r, const char *m)
 
 	if (!strcmp(m, "POST") && req_param(r, "delete"))
 		return OP_DELETE_OBJECTS;
+	if (!strcmp(m, "GET") && req_param(r, "versions"))
+		return OP_LIST_OBJECT_VERSIONS;
+	if (req_param(r, "versioning") && (!strcmp(m, "GET") || !strcmp(m, "PUT")))
+		return *m == 'G' ? OP_GET_BUCKET_VERSIONING : OP_PUT_BUCKET_VERSIONING;
 	if (is_other_subresource(r) || req_param(r, "tagging"))
 		return OP_UNKNOWN;
 	if (!strcmp(m, "PUT"))

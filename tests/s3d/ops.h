@@ -17,6 +17,9 @@ enum op {
 	OP_GET_BUCKET_LOCATION,
 	OP_LIST_OBJECTS_V2,
 	OP_LIST_OBJECTS,
+	OP_LIST_OBJECT_VERSIONS,
+	OP_GET_BUCKET_VERSIONING,
+	OP_PUT_BUCKET_VERSIONING,
 	OP_LIST_MULTIPART_UPLOADS,
 	OP_DELETE_OBJECTS,
 	OP_HEAD_OBJECT,
@@ -58,6 +61,10 @@ void op_get_bucket_location(struct req *r);
 /* op_list.c */
 void op_list_objects_v2(struct req *r);
 void op_list_objects(struct req *r);
+/* op_versions.c */
+void op_list_object_versions(struct req *r);
+void op_get_bucket_versioning(struct req *r);
+void op_put_bucket_versioning(struct req *r);
 /* op_delete.c */
 /* Parses the body into r->keys; false with an error answer. Called before rates are applied. */
 bool op_delete_objects_parse(struct req *r);

@@ -279,11 +279,15 @@ struct bucket *req_bucket(struct req *r)
 
 struct object *req_object(struct req *r, struct bucket *bucket)
 {
-	struct object *o = store_find(bucket, r->key);
+	const char *version = req_param(r, "versionId");
+	struct object *o =
+		version ? store_find_version(bucket, r->key, version) : store_find(bucket, r->key);
 
 	if (!o)
-		req_error(r, "NoSuchKey", NULL);
-	return o;
+		req_error(r, version ? "NoSuchVersion" : "NoSuchKey", NULL);
+	else if (o->is_marker)
+		req_error(r, "MethodNotAllowed", NULL);
+	return o && !o->is_marker ? o : NULL;
 }
 
 void req_free(struct req *r)

@@ -100,7 +100,8 @@ void req_add_header(struct req *r, const char *name, const char *value);
 void req_clear_answer(struct req *r);
 /* The bucket of the request; makes the answer NoSuchBucket and returns NULL when there is none. */
 struct bucket *req_bucket(struct req *r);
-/* The object of the request; makes the answer NoSuchKey and returns NULL when there is none. */
+/* The object of the request, or its version that versionId names; makes the answer NoSuchKey or the
+ * like and returns NULL when there is none. */
 struct object *req_object(struct req *r, struct bucket *bucket);
 
 void req_free(struct req *r);

@@ -15,6 +15,7 @@ from selftest_lib import SEED, TESTS
 import selftest_objects  # noqa: F401, pylint: disable=unused-import
 import selftest_copies  # noqa: F401, pylint: disable=unused-import
 import selftest_behaviour  # noqa: F401, pylint: disable=unused-import
+import selftest_versions  # noqa: F401, pylint: disable=unused-import
 
 
 def main():

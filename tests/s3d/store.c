@@ -51,21 +51,13 @@ struct bucket *store_bucket_new(struct store *store, const char *name, const cha
 	return b;
 }
 
-static void object_free(struct store *store, struct object *o)
-{
-	data_unref(store, o->data);
-	kvs_unref(o->meta);
-	kvs_unref(o->tags);
-	free(o);
-}
-
 void store_bucket_free(struct store *store, struct bucket *bucket)
 {
 	struct upload *u, *tmp;
 
 	for (struct object *o = bucket->first[0], *next; o; o = next) {
 		next = o->next[0];
-		object_free(store, o);
+		object_free_all(store, o);
 	}
 	HASH_ITER(hh, bucket->uploads, u, tmp)
 	upload_free(store, bucket, u);
@@ -91,16 +83,33 @@ static struct object *path_to(
 	return row[0];
 }
 
-struct object *store_seek(struct bucket *bucket, struct bytes key)
+struct object *store_seek_any(struct bucket *bucket, struct bytes key)
 {
 	return path_to(bucket, key, NULL);
+}
+
+static struct object *past_markers(struct object *o)
+{
+	while (o && o->is_marker)
+		o = o->next[0];
+	return o;
+}
+
+struct object *store_seek(struct bucket *bucket, struct bytes key)
+{
+	return past_markers(path_to(bucket, key, NULL));
+}
+
+struct object *store_next(const struct object *o)
+{
+	return past_markers(o->next[0]);
 }
 
 struct object *store_find(struct bucket *bucket, struct bytes key)
 {
 	struct object *o = path_to(bucket, key, NULL);
 
-	return o && bytes_equal(object_key(o), key) ? o : NULL;
+	return o && bytes_equal(object_key(o), key) && !o->is_marker ? o : NULL;
 }
 
 static uint32_t draw_height(struct store *store)
@@ -140,18 +149,17 @@ struct object *store_set(struct store *store, struct bucket *bucket, struct byte
 	struct object **links[STORE_HEIGHT_MAX];
 	struct object *o = path_to(bucket, key, links);
 
-	if (o && bytes_equal(object_key(o), key)) {
-		data_unref(store, o->data);
-		kvs_unref(o->meta);
-		kvs_unref(o->tags);
-	} else {
+	if (o && bytes_equal(object_key(o), key))
+		version_turn(store, bucket, o);
+	else
 		o = insert(store, bucket, key, links);
-	}
+	o->is_marker = !data;
 	o->data = data;
 	o->meta = meta;
 	o->tags = tags;
 	o->storage_class = storage_class;
 	o->mtime_ms = mtime_ms;
+	version_name(store, bucket, o);
 	return o;
 }
 
@@ -162,7 +170,7 @@ struct object *store_put(struct store *store, struct bucket *bucket, struct byte
 		.meta = meta,
 		.tags = tags,
 		.storage_class = storage_class,
-		.mtime_ms = clk_wall_ms(),
+		.mtime_ms = store_now_ms(store),
 		.key_len = (uint32_t)key.len,
 		.key = (char *)(uintptr_t)key.ptr};
 
@@ -175,20 +183,28 @@ struct object *store_put(struct store *store, struct bucket *bucket, struct byte
 	return store_set(store, bucket, key, data, meta, tags, storage_class, like.mtime_ms);
 }
 
-bool store_delete(struct store *store, struct bucket *bucket, struct bytes key)
+void store_unlink(struct store *store, struct bucket *bucket, struct bytes key)
 {
 	struct object **links[STORE_HEIGHT_MAX];
 	struct object *o = path_to(bucket, key, links);
 
-	if (!o || !bytes_equal(object_key(o), key))
-		return false;
 	if (store->dir)
 		persist_remove(store, bucket, key);
 	for (uint32_t h = 0; h < o->height; h++)
 		*links[h] = o->next[h];
 	bucket->object_count--;
-	object_free(store, o);
-	return true;
+	object_free_all(store, o);
+}
+
+bool store_delete(struct store *store, struct bucket *bucket, struct bytes key)
+{
+	bool was_there = store_find(bucket, key);
+
+	if (bucket->versioning != VERSIONING_NEVER)
+		store_set(store, bucket, key, NULL, NULL, NULL, "", store_now_ms(store));
+	else if (was_there)
+		store_unlink(store, bucket, key);
+	return was_there;
 }
 
 struct upload *upload_new(struct store *store, struct bucket *bucket, struct bytes key)

@@ -60,6 +60,9 @@ struct object {
 	struct kvs *meta, *tags;   /* headers in lower case; NULL: none */
 	const char *storage_class; /* static text */
 	int64_t mtime_ms;
+	char version[24];     /* "" in a bucket that never had versions: "null" */
+	bool is_marker;       /* of a delete: there is no data */
+	struct object *older; /* the version before; its height is 0 */
 	uint32_t key_len;
 	uint32_t height;
 	char *key; /* NUL-terminated behind key_len, within this allocation */
@@ -84,8 +87,11 @@ struct upload {
 	UT_hash_handle hh;
 };
 
+enum versioning { VERSIONING_NEVER, VERSIONING_ENABLED, VERSIONING_SUSPENDED };
+
 struct bucket {
 	char *name, *region;
+	enum versioning versioning;
 	char *owner; /* account; NULL: the usual one */
 	bool requester_pays;
 	int64_t created_ms;
@@ -99,6 +105,7 @@ struct store {
 	struct bucket *buckets;
 	uint64_t blob_bytes, blob_bytes_max; /* memory in blobs and its bound */
 	uint64_t blob_serial;
+	int64_t made_offset_ms; /* what is made is so much newer than it is */
 	struct rng rng;
 	char *dir; /* NULL: memory only */
 };
@@ -149,9 +156,11 @@ void store_bucket_free(struct store *store, struct bucket *bucket);
 
 /* -- objects -- */
 
+/* NULL too where a delete marker is the newest version. */
 struct object *store_find(struct bucket *bucket, struct bytes key);
-/* The first object whose key is not below `key`. */
+/* The first object whose key is not below `key`, and the one after an object. */
 struct object *store_seek(struct bucket *bucket, struct bytes key);
+struct object *store_next(const struct object *o);
 /* Makes or replaces; takes the references `data`, `meta`, `tags`. Does not write through. */
 struct object *store_set(struct store *store, struct bucket *bucket, struct bytes key,
 	struct data *data, struct kvs *meta, struct kvs *tags, const char *storage_class,
@@ -159,8 +168,30 @@ struct object *store_set(struct store *store, struct bucket *bucket, struct byte
 /* store_set with the time now, written through. NULL: the folder refuses, nothing is changed. */
 struct object *store_put(struct store *store, struct bucket *bucket, struct bytes key,
 	struct data *data, struct kvs *meta, struct kvs *tags, const char *storage_class);
-/* True when there was one. */
+/* True when there was one. In a bucket with versions it makes a delete marker. */
 bool store_delete(struct store *store, struct bucket *bucket, struct bytes key);
+
+/* -- versions: store_versions.c; the newest of a key is what the functions above know -- */
+
+/* "null" for what was made without versioning. */
+const char *version_id(const struct object *o);
+/* The first key not below `key` that has a version, delete markers among them. */
+struct object *store_seek_any(struct bucket *bucket, struct bytes key);
+/* NULL: there is none of that id. */
+struct object *store_find_version(struct bucket *bucket, struct bytes key, const char *id);
+/* Removes that version for good; the one before is the newest then. False: there is none. */
+bool store_delete_version(
+	struct store *store, struct bucket *bucket, struct bytes key, const char *id);
+/* For store.c: `o`, the newest, is about to be another version, and keeps or loses what it was. */
+void version_turn(struct store *store, struct bucket *bucket, struct object *o);
+/* ... and gets its id. */
+void version_name(struct store *store, const struct bucket *bucket, struct object *o);
+void object_drop(struct store *store, struct object *o);     /* what it refers to */
+void object_free_all(struct store *store, struct object *o); /* it and all that are older */
+/* Takes the key out of the bucket. */
+void store_unlink(struct store *store, struct bucket *bucket, struct bytes key);
+/* The time of what is made now. */
+int64_t store_now_ms(const struct store *store);
 
 static inline struct bytes object_key(const struct object *o)
 {
