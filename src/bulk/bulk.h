@@ -83,7 +83,7 @@ struct bulk_op {
 struct bulk_head {
 	/* Set by the caller, unchanged until done. */
 	struct bulk_target *target;
-	struct bytes key;
+	struct bytes key, pin; /* as for s3_head */
 	void (*done)(struct bulk_head *head, const struct s3_err *err, const struct s3_object *o);
 	/* The engine's own. */
 	bool waits, sent;

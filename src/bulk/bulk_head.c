@@ -67,6 +67,6 @@ void heads_pump(struct bulk_target *t)
 		if (!h->retry.first_ms)
 			h->retry.first_ms = clk_mono_ms();
 		h->launch = bulk_window_launch(&t->heads_window, BULK_COST_ONE, clk_mono_ms());
-		s3_head(t->client, h->key, S3_NO_RETRY, answered, h);
+		s3_head(t->client, h->key, h->pin, S3_NO_RETRY, answered, h);
 	}
 }

@@ -122,5 +122,5 @@ static void headed(void *ctx, const struct s3_err *err, const struct s3_object *
 
 void meta_copy_launch(struct bulk_op *op)
 {
-	s3_head(op->source->client, op->source_key, S3_NO_RETRY, headed, op);
+	s3_head(op->source->client, op->source_key, op->source_etag, S3_NO_RETRY, headed, op);
 }

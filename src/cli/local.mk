@@ -1,7 +1,7 @@
 bin_PROGRAMS += s3bulkfs
 s3bulkfs_CPPFLAGS = $(AM_CPPFLAGS) $(CJSON_CFLAGS)
 s3bulkfs_SOURCES = src/cli/main.c src/cli/opts.c src/cli/opts.h src/cli/opts_int.h \
-	src/cli/opts_mount.c src/cli/opts_object.c \
+	src/cli/opts_mount.c src/cli/opts_object.c src/cli/opts_version.c \
 	src/cli/buckets.c src/cli/buckets.h \
 	src/cli/process.c src/cli/process.h \
 	src/cli/remains.c src/cli/remains.h \

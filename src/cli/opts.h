@@ -17,6 +17,8 @@ struct opts {
 	char *mountpoint;        /* as given */
 	char *customer_key_file; /* until it is read, in opts_parse */
 	char *fuse_options;      /* for the kernel and libfuse, separated by commas */
+	char version_at[64];     /* as given, until it is read, in opts_parse; "": not given */
+	bool said_rw;            /* the last word about that */
 	bool allow_other;
 	bool file_mode_set, dir_mode_set; /* whatever umask says */
 	bool own_daemon;                  /* -o private */

@@ -94,6 +94,8 @@ enum opts_word opts_mount_word(struct opts *o, const char *word)
 		return r;
 	o->allow_other |= !strcmp(word, "allow_other") || !strcmp(word, "allow_root");
 	o->ns.read_only |= !strcmp(word, "ro");
+	if (!strcmp(word, "ro") || !strcmp(word, "rw"))
+		o->said_rw = word[1] == 'w';
 	add_fuse_option(o, word);
 	note_attribute(o, word);
 	return OPTS_TAKEN;

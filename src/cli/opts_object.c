@@ -80,6 +80,11 @@ const struct option_rule opts_object_rules[] = {
 	{"expected_bucket_owner=", set_bucket_owner,
 		"account, 12 digits: requests fail if another one has\n"
 		"                         the bucket"},
+	{"version_at=", opts_version_set,
+		"read-only, the bucket with its versions as it was then:\n"
+		"                         2026-11-26T12:00:00Z, 2026-11-26, '2026-11-26 "
+		"12:00:00',\n"
+		"                         @1795694400"},
 	{NULL, NULL, NULL},
 };
 
@@ -194,5 +199,6 @@ bool opts_object_check(struct opts *o, char *why, size_t why_size)
 {
 	return check_storage_class(o, why, why_size) && check_sse(o, why, why_size) &&
 	       check_kms(o, why, why_size) && check_acl(o, why, why_size) &&
-	       check_bucket_owner(o, why, why_size) && take_customer_key(o, why, why_size);
+	       check_bucket_owner(o, why, why_size) && opts_version_check(o, why, why_size) &&
+	       take_customer_key(o, why, why_size);
 }

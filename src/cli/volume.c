@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "util/log.h"
+
 /* ---- is the bucket there? ---- */
 
 /* What else S3 refuses to who may list. */
@@ -32,9 +34,12 @@ static void explain(const struct volume *v, const struct s3_err *e, char *why)
 			bucket, endpoint, text);
 	else if (!strcmp(e->code, "AccessDenied"))
 		snprintf(why, WHY_MAX,
-			"these credentials may not list bucket '%s' at %s (%s); s3:ListBucket is "
-			"needed%s",
-			bucket, endpoint, text, other_reason(&v->opts->s3));
+			"these credentials may not list bucket '%s' at %s (%s); %s is needed%s",
+			bucket, endpoint, text,
+			v->opts->s3.version_at_ms
+				? "s3:ListBucketVersions (and s3:GetObjectVersion to read)"
+				: "s3:ListBucket",
+			other_reason(&v->opts->s3));
 	else if (e->cls == S3_DENIED)
 		snprintf(why, WHY_MAX,
 			"%s does not accept these credentials (%s); check AWS_ACCESS_KEY_ID and "
@@ -50,20 +55,36 @@ static void explain(const struct volume *v, const struct s3_err *e, char *why)
 }
 
 static void listed(void *ctx, const struct s3_err *err, const struct s3_list_page *page);
+static void versions_listed(
+	void *ctx, const struct s3_err *err, const struct s3_versions_page *page);
 
 static void list_once(struct volume *v, unsigned flags)
 {
 	struct s3_list_params params = {.prefix = BYTES_STR(v->opts->prefix), .max_keys = 1};
+	struct s3_versions_params versions = {.prefix = params.prefix, .max_keys = 1};
 
-	s3_list(v->client, &params, flags, listed, v);
+	if (v->opts->s3.version_at_ms)
+		s3_list_versions(v->client, &versions, flags, versions_listed, v);
+	else
+		s3_list(v->client, &params, flags, listed, v);
 }
 
-static void listed(void *ctx, const struct s3_err *err, const struct s3_list_page *page)
+/* It may be forbidden to ask for that: then nothing is said about it. */
+static void versioning_known(void *ctx, const struct s3_err *err, struct bytes status)
 {
 	struct volume *v = ctx;
+
+	if (err->cls == S3_OK && !status.len)
+		log_warn("bucket %s keeps no versions: what was changed or removed since %s is "
+			 "not there",
+			s3_client_bucket(v->client), v->opts->version_at);
+	v->checked(v->ctx, NULL);
+}
+
+static void answered(struct volume *v, const struct s3_err *err)
+{
 	char why[WHY_MAX];
 
-	(void)page;
 	/* A busy server is asked again; one that cannot be reached is told at once. */
 	if (!v->asked_again && err->http_status &&
 		(err->cls == S3_THROTTLED || err->cls == S3_TRANSIENT)) {
@@ -71,9 +92,27 @@ static void listed(void *ctx, const struct s3_err *err, const struct s3_list_pag
 		list_once(v, 0);
 		return;
 	}
-	if (err->cls != S3_OK)
+	if (err->cls != S3_OK) {
 		explain(v, err, why);
-	v->checked(v->ctx, err->cls == S3_OK ? NULL : why);
+		v->checked(v->ctx, why);
+	} else if (v->opts->s3.version_at_ms) {
+		s3_get_versioning(v->client, 0, versioning_known, v);
+	} else {
+		v->checked(v->ctx, NULL);
+	}
+}
+
+static void listed(void *ctx, const struct s3_err *err, const struct s3_list_page *page)
+{
+	(void)page;
+	answered(ctx, err);
+}
+
+static void versions_listed(
+	void *ctx, const struct s3_err *err, const struct s3_versions_page *page)
+{
+	(void)page;
+	answered(ctx, err);
 }
 
 void volume_check(struct volume *v, void (*checked)(void *ctx, const char *why), void *ctx)

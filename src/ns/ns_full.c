@@ -41,6 +41,7 @@ static void ask_free(struct full_ask *k)
 	LIST_REMOVE(k, link);
 	node_unref(k->node);
 	free((char *)k->head.key.ptr);
+	free((char *)k->head.pin.ptr);
 	free(k);
 }
 
@@ -132,6 +133,8 @@ static void ask(struct node *n)
 	struct ns *ns = n->volume->ns;
 	struct full_ask *k;
 	struct buf key = BUF_INIT(0);
+	struct bytes pin;
+	char text[64];
 
 	if (n->look != LOOK_NONE || is_ours(n))
 		return;
@@ -144,6 +147,8 @@ static void ask(struct node *n)
 	node_key(n, &key);
 	k->head.key.len = key.len;
 	k->head.key.ptr = buf_take(&key);
+	pin = etag_text(&n->etag, text);
+	k->head.pin = BYTES(mem_dup(pin.ptr, pin.len), pin.len);
 	LIST_INSERT_HEAD(&ns->full_asks, k, link);
 	bulk_head_submit(&k->head);
 }

@@ -162,6 +162,8 @@ static void ask(struct ns_call *c)
 	struct node *n = c->node;
 	struct info_ask *k = mem_zalloc(sizeof(*k));
 	struct buf key = BUF_INIT(0);
+	char text[64];
+	struct bytes pin = etag_text(&n->etag, text);
 
 	k->node = node_ref(n);
 	k->name = mem_strdup(c->name);
@@ -170,9 +172,9 @@ static void ask(struct ns_call *c)
 	park(c, &k->waiters, ask_over);
 	node_key(n, &key);
 	if (is_tag(c->name))
-		s3_get_tags(n->volume->client, buf_bytes(&key), 0, tags_in, k);
+		s3_get_tags(n->volume->client, buf_bytes(&key), pin, 0, tags_in, k);
 	else
-		s3_head(n->volume->client, buf_bytes(&key), 0, headed, k);
+		s3_head(n->volume->client, buf_bytes(&key), pin, 0, headed, k);
 	buf_free(&key);
 }
 
@@ -190,7 +192,7 @@ static void get_known(struct ns_call *c)
 {
 	struct node *n = c->node;
 	char text[64];
-	struct bytes etag = etag_text(&n->etag, text);
+	struct bytes etag = s3_pin_etag(n->volume->client, etag_text(&n->etag, text));
 	char *copy = NULL;
 
 	if (n->kind != NODE_FILE || !is_stored(n)) {
@@ -220,6 +222,8 @@ void info_get(struct ns_call *c)
 {
 	struct node *n = c->node;
 	const struct info *known;
+	char text[64];
+	struct bytes version = s3_pin_version(n->volume->client, etag_text(&n->etag, text));
 
 	if (n->kind == NODE_FILE && n->pending) {
 		wait_node(c, n, info_get);
@@ -231,6 +235,8 @@ void info_get(struct ns_call *c)
 		get_type(c);
 	} else if ((!is_tag(c->name) && strcmp(c->name, "s3.version-id") != 0) || !is_stored(n)) {
 		reply_text(c, NULL);
+	} else if (version.len && !is_tag(c->name)) {
+		reply_text(c, version.ptr); /* the end of a string */
 	} else {
 		known = info_find(n, c->name);
 		if (known)
@@ -302,7 +308,7 @@ static void set_begin(struct bulk_op *op)
 {
 	struct accepted *a = (struct accepted *)op;
 
-	s3_get_tags(a->node->volume->client, op->key, 0, set_read, a);
+	s3_get_tags(a->node->volume->client, op->key, BYTES_NONE, 0, set_read, a);
 }
 
 static void set_settled(struct accepted *a, const struct s3_err *err)

@@ -27,7 +27,8 @@ struct etag {
 	uint16_t parts; /* "md5-parts"; 0: none */
 	uint8_t form;   /* 0: unknown, 1: md5, 2: text */
 };
-#define ETAG_TEXT_MAX 1024
+/* With a version's id, of up to 1,024 bytes (struct s3_config, version_at_ms). */
+#define ETAG_TEXT_MAX 2048
 void etag_set(struct etag *e, struct bytes text); /* frees what was there */
 void etag_copy(struct etag *to, const struct etag *from);
 void etag_free(struct etag *e);

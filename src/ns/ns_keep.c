@@ -141,7 +141,7 @@ static void headed(void *ctx, const struct s3_err *err, const struct s3_object *
 		return;
 	}
 	node_key(n, &key);
-	s3_get_tags(n->volume->client, buf_bytes(&key), 0, tags_in, k);
+	s3_get_tags(n->volume->client, buf_bytes(&key), BYTES_NONE, 0, tags_in, k);
 	buf_free(&key);
 }
 
@@ -154,7 +154,7 @@ static struct keep *ask(struct node *n)
 	TAILQ_INIT(&k->waiters);
 	meta_get(n)->keep = k;
 	node_key(n, &key);
-	s3_head(n->volume->client, buf_bytes(&key), 0, headed, k);
+	s3_head(n->volume->client, buf_bytes(&key), BYTES_NONE, 0, headed, k);
 	buf_free(&key);
 	return k;
 }

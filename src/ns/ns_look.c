@@ -91,6 +91,7 @@ bool meta_look(struct ns_call *c, struct node *n, void (*next)(struct ns_call *)
 {
 	struct buf key = BUF_INIT(0);
 	struct look_ask *k;
+	char text[64];
 
 	if (n->look == LOOK_DONE || c->step || !n->live || !n->parent ||
 		(n->kind == NODE_FILE && n->u.content && n->u.content->created) ||
@@ -103,7 +104,7 @@ bool meta_look(struct ns_call *c, struct node *n, void (*next)(struct ns_call *)
 	c->next = next;
 	park(c, &k->waiters, look_over);
 	node_key(n, &key);
-	s3_head(n->volume->client, buf_bytes(&key), 0, headed, k);
+	s3_head(n->volume->client, buf_bytes(&key), etag_text(&n->etag, text), 0, headed, k);
 	buf_free(&key);
 	return true;
 }

@@ -80,8 +80,8 @@ static void probe_listed(void *ctx, const struct s3_err *err, const struct s3_li
 		if (page->entries[0].key.len == p->dir_key_len) {
 			p->has_marker = true;
 			p->left++;
-			s3_head(p->parent->volume->client, page->entries[0].key, 0, marker_headed,
-				p);
+			s3_head(p->parent->volume->client, page->entries[0].key,
+				page->entries[0].etag, 0, marker_headed, p);
 		}
 	}
 	probe_answered(p, err);
@@ -107,7 +107,7 @@ void probe_name(
 	/* No object has the empty key: that is the bucket. */
 	p->left = (key.len > 0) + !object_only;
 	if (key.len)
-		s3_head(client, buf_bytes(&key), 0, probe_headed, p);
+		s3_head(client, buf_bytes(&key), BYTES_NONE, 0, probe_headed, p);
 	if (!object_only) {
 		buf_addc(&key, '/');
 		params.prefix = buf_bytes(&key);

@@ -4,6 +4,7 @@ src_s3_libs3_a_SOURCES = \
 	src/s3/s3.h \
 	src/s3/s3_addr.c src/s3/s3_arn.c src/s3/s3_arn.h src/s3/s3_addr.h \
 	src/s3/s3_ask.c src/s3/s3_ask.h \
+	src/s3/s3_at.c \
 	src/s3/s3_attempt.c \
 	src/s3/s3_buckets.c \
 	src/s3/s3_client.c \
@@ -37,6 +38,7 @@ src_s3_libs3_a_SOURCES = \
 	src/s3/s3_tagging.c \
 	src/s3/s3_uri.c src/s3/s3_uri.h \
 	src/s3/s3_value.c src/s3/s3_value.h \
+	src/s3/s3_versions.c \
 	src/s3/s3_words.c src/s3/s3_words.h \
 	src/s3/s3_xml.h \
 	src/s3/s3_xml_buckets.c \
@@ -44,4 +46,5 @@ src_s3_libs3_a_SOURCES = \
 	src/s3/s3_xml_list.c \
 	src/s3/s3_xml_reply.c \
 	src/s3/s3_xml_sax.c src/s3/s3_xml_sax.h \
-	src/s3/s3_xml_sts.c
+	src/s3/s3_xml_sts.c \
+	src/s3/s3_xml_versions.c

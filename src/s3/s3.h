@@ -130,6 +130,12 @@ struct s3_config {
 	bool no_sign_request;     /* send requests unsigned */
 	bool requester_pays;      /* who asks pays: said with every request */
 	const char *bucket_owner; /* requests fail when another account owns it; NULL: any */
+	/*
+	 * The bucket as it was then, milliseconds since 1970; 0: as it is. s3_list, s3_head and
+	 * s3_get_tags answer accordingly (s3_at.c), and what they give as an ETag is a *pin*, that
+	 * and the version's id, which s3_get, s3_copy and the others take in an ETag's place.
+	 */
+	int64_t version_at_ms;
 	struct s3_object_settings object;
 	unsigned io_threads;        /* 0: by the number of processors */
 	unsigned connections_max;   /* kept open at once; 0: 1024 */
@@ -231,7 +237,7 @@ struct s3_list_params {
 	bool delimiter;           /* '/' */
 	struct bytes start_after; /* ptr NULL: none */
 	struct bytes token;       /* continuation token of the page before; ptr NULL: none */
-	unsigned max_keys;        /* 0: 1,000 */
+	unsigned max_keys;        /* 0: 1,000; with version_at_ms there may come more */
 };
 struct s3_list_entry {
 	struct bytes key;  /* of a common prefix with its final '/' */
@@ -250,8 +256,46 @@ struct s3_list_page {
 	struct bytes next_token;
 };
 typedef void s3_list_fn(void *ctx, const struct s3_err *err, const struct s3_list_page *page);
+/* With version_at_ms, where it is several requests, the handle is NULL: it cannot be cancelled. */
 struct s3_op *s3_list(struct s3_client *c, const struct s3_list_params *params, unsigned flags,
 	s3_list_fn *done, void *ctx);
+
+/* -- ListObjectVersions -- */
+struct s3_versions_params {
+	struct bytes prefix;
+	bool delimiter;              /* '/' */
+	struct bytes key_marker;     /* behind this key, or ... */
+	struct bytes version_marker; /* ... behind this version of it; len 0: none */
+	unsigned max_keys;           /* 0: 1,000 */
+};
+struct s3_version {
+	struct bytes key; /* of a common prefix with its final '/' */
+	struct bytes id;  /* "null" of what was made without versioning */
+	struct bytes etag, storage_class;
+	uint64_t size_bytes;
+	int64_t mtime_ms; /* S3 has whole seconds */
+	bool is_latest, is_marker, is_prefix;
+};
+struct s3_versions_page {
+	/* In the order of keys, those of one key newest first, common prefixes among them. */
+	const struct s3_version *versions;
+	size_t count;
+	bool truncated;
+	struct bytes next_key, next_version;
+};
+typedef void s3_versions_fn(
+	void *ctx, const struct s3_err *err, const struct s3_versions_page *page);
+struct s3_op *s3_list_versions(struct s3_client *c, const struct s3_versions_params *params,
+	unsigned flags, s3_versions_fn *done, void *ctx);
+
+/* The parts of a pin; without version_at_ms it is the ETag. Borrowed from it. */
+struct bytes s3_pin_etag(const struct s3_client *c, struct bytes pin);
+struct bytes s3_pin_version(const struct s3_client *c, struct bytes pin);
+
+/* -- GetBucketVersioning -- "Enabled", "Suspended", or "": there never was any. */
+typedef void s3_versioning_fn(void *ctx, const struct s3_err *err, struct bytes status);
+struct s3_op *s3_get_versioning(
+	struct s3_client *c, unsigned flags, s3_versioning_fn *done, void *ctx);
 
 /*
  * -- ListBuckets -- of a client with S3_ADDRESS_SERVICE. `token` of the page before; ptr NULL:
@@ -282,8 +326,10 @@ struct s3_object {
 	size_t user_count;
 };
 typedef void s3_head_fn(void *ctx, const struct s3_err *err, const struct s3_object *object);
-struct s3_op *s3_head(
-	struct s3_client *c, struct bytes key, unsigned flags, s3_head_fn *done, void *ctx);
+/* `pin`: of that version, where the client has version_at_ms; empty: of the one of that time, and
+ * the handle is NULL. Else the pin is not looked at. */
+struct s3_op *s3_head(struct s3_client *c, struct bytes key, struct bytes pin, unsigned flags,
+	s3_head_fn *done, void *ctx);
 
 /* -- HeadBucket: is the bucket there, may we use it, in which region is it? -- */
 struct s3_op *s3_head_bucket(struct s3_client *c, unsigned flags, s3_done_fn *done, void *ctx);
@@ -341,8 +387,9 @@ struct s3_object_tag {
 };
 typedef void s3_tags_fn(
 	void *ctx, const struct s3_err *err, const struct s3_object_tag *tags, size_t count);
-struct s3_op *s3_get_tags(
-	struct s3_client *c, struct bytes key, unsigned flags, s3_tags_fn *done, void *ctx);
+/* `pin` and the handle: as for s3_head. */
+struct s3_op *s3_get_tags(struct s3_client *c, struct bytes key, struct bytes pin, unsigned flags,
+	s3_tags_fn *done, void *ctx);
 /* Appends them as the value of x-amz-tagging (struct s3_meta). */
 void s3_tagging_header(const struct s3_object_tag *tags, size_t count, struct buf *out);
 struct s3_op *s3_put_tags(struct s3_client *c, struct bytes key, const struct s3_object_tag *tags,

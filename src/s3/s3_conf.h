@@ -30,6 +30,7 @@ struct s3_settings {
 	char *ca_bundle;          /* NULL: libcurl's default */
 	bool requester_pays;
 	char *bucket_owner;               /* NULL: any */
+	int64_t version_at_ms;            /* 0: now */
 	struct s3_object_settings object; /* its strings are owned */
 	struct s3_customer_key *customer; /* NULL: none */
 	unsigned io_threads;              /* at least 1 */

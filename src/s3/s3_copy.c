@@ -22,6 +22,17 @@ static const struct s3_op_type copy_type = {
 	.complete = copy_complete,
 };
 
+/*
+ * A version that is copied back to where it was, and perhaps still is: S3 refuses a copy of an
+ * object to itself that changes nothing, and takes one that names a storage class.
+ */
+static bool is_same_object(const struct s3_client *c, const struct s3_copy_params *params)
+{
+	return params->source && params->source->settings.version_at_ms &&
+	       !strcmp(params->source->settings.bucket, c->settings.bucket) &&
+	       bytes_equal(params->source_key, params->key);
+}
+
 struct s3_op *s3_copy(struct s3_client *c, const struct s3_copy_params *params, unsigned flags,
 	s3_copy_fn *done, void *ctx)
 {
@@ -36,6 +47,8 @@ struct s3_op *s3_copy(struct s3_client *c, const struct s3_copy_params *params, 
 	}
 	if (params->storage_class)
 		meta.storage_class = params->storage_class;
+	else if (!params->replace && is_same_object(c, params))
+		meta.storage_class = "STANDARD";
 	/* Without the directive S3 reads the source's tags, which wants a right of its own. */
 	if (!s3_client_copies_tags(c)) {
 		meta.tagging = "";

@@ -141,6 +141,7 @@ struct s3_op {
 	int64_t offset_ms;        /* of the clock that it is signed with */
 	struct s3_creds *creds;   /* the same; NULL: it is not signed */
 	struct bytes key;
+	struct bytes version; /* that was asked for; empty: none */
 	struct s3_pair query[8];
 	size_t query_count;
 	struct s3_pair *headers; /* lower case names */
@@ -166,6 +167,8 @@ struct s3_op {
 		s3_delete_many_fn *delete_many;
 		s3_create_fn *create;
 		s3_tags_fn *tags;
+		s3_versions_fn *versions;
+		s3_versioning_fn *versioning;
 	} done;
 	void *ctx;
 };
@@ -189,6 +192,11 @@ void s3_op_meta(struct s3_op *op, const struct s3_meta *meta);
  * to read it. `source` NULL: the operation's own client. */
 void s3_op_copy_source(
 	struct s3_op *op, const struct s3_client *source, struct bytes key, struct bytes etag);
+/* With version_at_ms: asks for the version of the pin; without one nothing is sent, and it fails.
+ */
+void s3_op_version(struct s3_op *op, struct bytes pin);
+/* A pin of this ETag and version that lives as long as the operation. */
+struct bytes s3_op_pin(struct s3_op *op, struct bytes etag, struct bytes version);
 /* The body; the runs are borrowed, the array of runs is copied. */
 void s3_op_body(struct s3_op *op, const struct s3_body *body);
 struct s3_op *s3_op_start(struct s3_op *op);
@@ -197,6 +205,13 @@ void s3_op_finish(struct s3_op *op);
 
 /* There are other credentials, or none can be had: those that wait for them go on. */
 void s3_op_creds_changed(struct s3_client *c);
+
+/* s3_at.c: what s3_list, s3_head and s3_get_tags do without a pin where there is a version_at_ms.
+ */
+void s3_at_list(struct s3_client *c, const struct s3_list_params *params, unsigned flags,
+	s3_list_fn *done, void *ctx);
+void s3_at_head(struct s3_client *c, struct bytes key, unsigned flags, s3_head_fn *done, void *ctx);
+void s3_at_tags(struct s3_client *c, struct bytes key, unsigned flags, s3_tags_fn *done, void *ctx);
 
 /* Completes all operations that are not under way in http, as cancelled. */
 void s3_op_abandon_all(struct s3_client *c);

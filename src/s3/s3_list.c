@@ -60,8 +60,8 @@ static const struct s3_op_type list_type = {
 	.release = list_release,
 };
 
-struct s3_op *s3_list(struct s3_client *c, const struct s3_list_params *params, unsigned flags,
-	s3_list_fn *done, void *ctx)
+static struct s3_op *list_now(struct s3_client *c, const struct s3_list_params *params,
+	unsigned flags, s3_list_fn *done, void *ctx)
 {
 	struct s3_op *op = s3_op_new(c, &list_type, BYTES_LIT(""), flags, ctx);
 	unsigned max =
@@ -85,4 +85,13 @@ struct s3_op *s3_list(struct s3_client *c, const struct s3_list_params *params, 
 	if (params->token.ptr)
 		s3_op_query(op, "continuation-token", params->token);
 	return s3_op_start(op);
+}
+
+struct s3_op *s3_list(struct s3_client *c, const struct s3_list_params *params, unsigned flags,
+	s3_list_fn *done, void *ctx)
+{
+	if (!c->settings.version_at_ms)
+		return list_now(c, params, flags, done, ctx);
+	s3_at_list(c, params, flags, done, ctx);
+	return NULL;
 }

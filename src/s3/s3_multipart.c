@@ -175,7 +175,7 @@ static bool complete_hold(struct s3_op *op)
 	if (strcmp(op->err.code, "NoSuchUpload") != 0 || !m->expected[0] || op->client->closing ||
 		op->cancelled)
 		return false;
-	m->look = s3_head(op->client, op->key, op->flags, looked_up, m);
+	m->look = s3_head(op->client, op->key, BYTES_NONE, op->flags, looked_up, m);
 	return true;
 }
 

@@ -75,6 +75,8 @@ static void head_complete(struct s3_op *op)
 		http_header_each(res, collect_user, &user);
 		s3_value_size(s3_op_answer(op, "content-length"), &object.size_bytes);
 		object.etag = s3_op_answer_etag(op);
+		if (op->version.len)
+			object.etag = s3_op_pin(op, object.etag, op->version);
 		object.mtime_ms = answer_mtime_ms(op);
 		object.content_type = http_header(res, "content-type");
 		object.storage_class = http_header(res, "x-amz-storage-class");
@@ -91,6 +93,8 @@ static void head_complete(struct s3_op *op)
 		object.version_id = http_header(res, "x-amz-version-id");
 		if (s3_value_size(s3_op_answer(op, "x-amz-tagging-count"), &tags))
 			object.tag_count = (unsigned)(tags < UINT32_MAX ? tags : UINT32_MAX);
+		if (!object.version_id && op->version.len)
+			object.version_id = op->version.ptr;
 		object.user = user.list;
 		object.user_count = user.count;
 	}
@@ -108,12 +112,18 @@ static const struct s3_op_type head_type = {
 	.complete = head_complete,
 };
 
-struct s3_op *s3_head(
-	struct s3_client *c, struct bytes key, unsigned flags, s3_head_fn *done, void *ctx)
+struct s3_op *s3_head(struct s3_client *c, struct bytes key, struct bytes pin, unsigned flags,
+	s3_head_fn *done, void *ctx)
 {
-	struct s3_op *op = s3_op_new(c, &head_type, key, flags, ctx);
+	struct s3_op *op;
 
+	if (c->settings.version_at_ms && !pin.len) {
+		s3_at_head(c, key, flags, done, ctx);
+		return NULL;
+	}
+	op = s3_op_new(c, &head_type, key, flags, ctx);
 	op->done.head = done;
+	s3_op_version(op, pin);
 	return s3_op_start(op);
 }
 
@@ -283,6 +293,8 @@ struct s3_op *s3_get(struct s3_client *c, struct bytes key, struct bytes if_matc
 	char range[64];
 
 	op->done.get = done;
+	s3_op_version(op, if_match);
+	if_match = s3_pin_etag(c, if_match);
 	g->target = target;
 	g->offset = offset;
 	g->len = len;

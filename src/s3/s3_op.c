@@ -140,20 +140,73 @@ void s3_op_meta(struct s3_op *op, const struct s3_meta *meta)
 	}
 }
 
+/* A pin is the ETag, a space, which no ETag has (RFC 9110, 8.8.3), and the version's id. */
+static struct bytes pin_part(const struct s3_settings *s, struct bytes pin, bool version)
+{
+	const char *space = pin.len && s->version_at_ms ? memchr(pin.ptr, ' ', pin.len) : NULL;
+
+	if (!space)
+		return version ? BYTES_LIT("") : pin;
+	return version ? BYTES(space + 1, (size_t)(pin.ptr + pin.len - space - 1))
+		       : BYTES(pin.ptr, (size_t)(space - pin.ptr));
+}
+
+struct bytes s3_pin_etag(const struct s3_client *c, struct bytes pin)
+{
+	return pin_part(&c->settings, pin, false);
+}
+
+struct bytes s3_pin_version(const struct s3_client *c, struct bytes pin)
+{
+	return pin_part(&c->settings, pin, true);
+}
+
+struct bytes s3_op_pin(struct s3_op *op, struct bytes etag, struct bytes version)
+{
+	struct buf pin = BUF_INIT(SOURCE_BYTES_MAX);
+	struct bytes kept;
+
+	buf_addb(&pin, etag);
+	buf_addc(&pin, ' ');
+	buf_addb(&pin, version);
+	kept = BYTES(s3_op_keep(op, buf_bytes(&pin)), pin.len);
+	buf_free(&pin);
+	return kept;
+}
+
+void s3_op_version(struct s3_op *op, struct bytes pin)
+{
+	struct bytes version = s3_pin_version(op->client, pin);
+
+	if (!op->client->settings.version_at_ms)
+		return;
+	/* Without a version it would be that of now. */
+	op->no_request = op->refused = !version.len;
+	op->version = BYTES(s3_op_keep(op, version), version.len);
+	s3_op_query(op, "versionId", version);
+}
+
 void s3_op_copy_source(
 	struct s3_op *op, const struct s3_client *source, struct bytes key, struct bytes etag)
 {
 	const struct s3_settings *from = source ? &source->settings : &op->client->settings;
 	struct buf path = BUF_INIT(SOURCE_BYTES_MAX);
+	struct bytes version = pin_part(from, etag, true);
 
 	s3_uri_path(&path, BYTES_STR(from->bucket));
 	buf_adds(&path, s3_is_arn(from->bucket) ? "/object/" : "/");
 	s3_uri_path(&path, key);
+	if (version.len) {
+		buf_adds(&path, "?versionId=");
+		s3_uri_query(&path, version);
+	} else if (from->version_at_ms) {
+		op->no_request = op->refused = true;
+	}
 	/* A key that does not fit is no key of S3 (1,024 bytes); the empty source is refused there.
 	 */
 	s3_op_header(op, "x-amz-copy-source", path.failed ? BYTES_LIT("") : buf_bytes(&path));
 	buf_free(&path);
-	s3_op_header_etag(op, "x-amz-copy-source-if-match", etag);
+	s3_op_header_etag(op, "x-amz-copy-source-if-match", pin_part(from, etag, false));
 	s3_op_header_str(op, "x-amz-source-expected-bucket-owner", from->bucket_owner);
 	/* One header for both buckets. */
 	if (from->requester_pays && !op->client->settings.requester_pays)

@@ -33,12 +33,18 @@ static const struct s3_op_type get_type = {
 	.complete = tags_complete,
 };
 
-struct s3_op *s3_get_tags(
-	struct s3_client *c, struct bytes key, unsigned flags, s3_tags_fn *done, void *ctx)
+struct s3_op *s3_get_tags(struct s3_client *c, struct bytes key, struct bytes pin, unsigned flags,
+	s3_tags_fn *done, void *ctx)
 {
-	struct s3_op *op = s3_op_new(c, &get_type, key, flags, ctx);
+	struct s3_op *op;
 
+	if (c->settings.version_at_ms && !pin.len) {
+		s3_at_tags(c, key, flags, done, ctx);
+		return NULL;
+	}
+	op = s3_op_new(c, &get_type, key, flags, ctx);
 	op->done.tags = done;
+	s3_op_version(op, pin);
 	s3_op_query(op, "tagging", BYTES_LIT(""));
 	return s3_op_start(op);
 }

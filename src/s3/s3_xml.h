@@ -53,6 +53,21 @@ void s3_xml_list_feed(struct s3_xml_list *list, const char *p, size_t len);
 enum s3_xml_status s3_xml_list_end(
 	struct s3_xml_list *list, struct s3_list_page *page, struct s3_xml_fault *fault);
 
+/* Objects of this class cannot be read before somebody restores them. */
+bool s3_class_archived(struct bytes storage_class);
+
+/*
+ * -- ListObjectVersions: as for ListObjectsV2 -- Versions of one key come newest first, whatever
+ * their order in the document. S3_XML_BAD too when a version has no id or time.
+ */
+struct s3_xml_versions;
+struct s3_xml_versions *s3_xml_versions_new(void);
+void s3_xml_versions_free(struct s3_xml_versions *v); /* NULL is fine */
+void s3_xml_versions_reset(struct s3_xml_versions *v);
+void s3_xml_versions_feed(struct s3_xml_versions *v, const char *p, size_t len);
+enum s3_xml_status s3_xml_versions_end(
+	struct s3_xml_versions *v, struct s3_versions_page *page, struct s3_xml_fault *fault);
+
 /* -- ListBuckets: as for ListObjectsV2 -- */
 
 struct s3_xml_buckets;
@@ -73,6 +88,7 @@ enum s3_xml_root {
 	S3_ROOT_COMPLETE,
 	S3_ROOT_DELETE,
 	S3_ROOT_TAGGING,
+	S3_ROOT_VERSIONING,
 	S3_ROOT__COUNT
 };
 
@@ -82,6 +98,7 @@ struct s3_xml_key_error {
 struct s3_xml_fields {
 	struct bytes etag; /* without quotes */
 	struct bytes upload_id;
+	struct bytes status;                       /* of VersioningConfiguration */
 	int64_t mtime_ms;                          /* LastModified; 0: none */
 	const struct s3_xml_key_error *key_errors; /* of DeleteResult, in the order of the reply */
 	size_t key_error_count;

@@ -192,7 +192,7 @@ static void decode_keys(struct s3_xml_list *list)
 	}
 }
 
-static bool is_archived(struct bytes storage_class)
+bool s3_class_archived(struct bytes storage_class)
 {
 	return bytes_equal(storage_class, BYTES_LIT("GLACIER")) ||
 	       bytes_equal(storage_class, BYTES_LIT("DEEP_ARCHIVE"));
@@ -232,7 +232,7 @@ static void make_entries(struct s3_xml_list *list)
 		entry->key = BYTES(keys + row->key.start, row->key.len);
 		entry->etag = s3_sax_kept(&list->sax, row->etag);
 		entry->storage_class = s3_sax_kept(&list->sax, row->storage_class);
-		entry->archived = is_archived(entry->storage_class);
+		entry->archived = s3_class_archived(entry->storage_class);
 		entry->size_bytes = row->size_bytes;
 		entry->mtime_ms = row->mtime_ms;
 		entry->is_prefix = row->is_prefix;

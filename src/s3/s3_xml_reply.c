@@ -17,7 +17,7 @@ struct row {
 struct s3_xml_reply {
 	struct s3_sax sax;
 	enum s3_tag expected;
-	struct s3_span etag, upload_id;
+	struct s3_span etag, upload_id, status;
 	int64_t mtime_ms;
 	struct row *rows;
 	struct s3_xml_key_error *key_errors;
@@ -33,6 +33,7 @@ static const enum s3_tag root_tags[S3_ROOT__COUNT] = {
 	[S3_ROOT_COMPLETE] = TAG_COMPLETE_RESULT,
 	[S3_ROOT_DELETE] = TAG_DELETE_RESULT,
 	[S3_ROOT_TAGGING] = TAG_TAGGING,
+	[S3_ROOT_VERSIONING] = TAG_VERSIONING,
 };
 
 static bool start(void *owner, enum s3_tag parent, enum s3_tag tag)
@@ -60,6 +61,9 @@ static bool end_of_field(struct s3_xml_reply *reply, enum s3_tag tag, struct byt
 		return true;
 	case TAG_UPLOAD_ID:
 		reply->upload_id = s3_sax_keep(&reply->sax, text);
+		return true;
+	case TAG_STATUS:
+		reply->status = s3_sax_keep(&reply->sax, text);
 		return true;
 	case TAG_LAST_MODIFIED:
 		reply->mtime_ms = s3_xml_time_ms(text);
@@ -121,7 +125,7 @@ void s3_xml_reply_reset(struct s3_xml_reply *reply, enum s3_xml_root expected)
 {
 	s3_sax_reset(&reply->sax);
 	reply->expected = root_tags[expected];
-	reply->etag = reply->upload_id = (struct s3_span){0, 0};
+	reply->etag = reply->upload_id = reply->status = (struct s3_span){0, 0};
 	reply->mtime_ms = 0;
 	reply->count = 0;
 	free(reply->key_errors);
@@ -172,6 +176,7 @@ enum s3_xml_status s3_xml_reply_end(
 		return S3_XML_BAD;
 	fields->etag = s3_sax_kept(&reply->sax, reply->etag);
 	fields->upload_id = s3_sax_kept(&reply->sax, reply->upload_id);
+	fields->status = s3_sax_kept(&reply->sax, reply->status);
 	fields->mtime_ms = reply->mtime_ms;
 	if (reply->expected == TAG_TAGGING) {
 		make_tags(reply);

@@ -10,4 +10,5 @@ src_util_libutil_a_SOURCES = \
 	src/util/mem.c src/util/mem.h \
 	src/util/mime.c src/util/mime.h \
 	src/util/mountinfo.c src/util/mountinfo.h \
-	src/util/rng.h
+	src/util/rng.h \
+	src/util/when.c src/util/when.h

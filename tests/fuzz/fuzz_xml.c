@@ -1,7 +1,7 @@
 /*
- * Fuzz target for S3's replies: every document goes to the parsers of listings, of lists of buckets
- * and of all other replies, whole and in pieces, with the same result. The first byte chooses the
- * pieces' length and the expected root.
+ * Fuzz target for S3's replies: every document goes to the parsers of listings, of versions, of
+ * lists of buckets and of all other replies, whole and in pieces, with the same result. The first
+ * byte chooses the pieces' length and the expected root.
  */
 #include "fuzz.h"
 
@@ -59,6 +59,32 @@ static enum s3_xml_status read_buckets(
 	return status;
 }
 
+static enum s3_xml_status read_versions(
+	struct s3_xml_versions *versions, struct bytes text, size_t step, size_t *count)
+{
+	struct s3_versions_page page;
+	struct s3_xml_fault fault;
+	enum s3_xml_status status;
+	size_t i;
+
+	s3_xml_versions_reset(versions);
+	for (i = 0; i < text.len; i += step)
+		s3_xml_versions_feed(
+			versions, text.ptr + i, text.len - i < step ? text.len - i : step);
+	status = s3_xml_versions_end(versions, &page, &fault);
+	FUZZ_REQUIRE(status == S3_XML_OK || !page.count);
+	FUZZ_REQUIRE(page.count <= S3_XML_ENTRIES_MAX);
+	FUZZ_REQUIRE(!page.truncated || page.next_key.len);
+	for (i = 0; i < page.count; i++) {
+		const struct s3_version *v = &page.versions[i];
+
+		FUZZ_REQUIRE(v->key.len && (v->is_prefix || v->id.len) && v->mtime_ms >= 0);
+		FUZZ_REQUIRE(!i || bytes_cmp(v[-1].key, v->key) <= 0);
+	}
+	*count = page.count;
+	return status;
+}
+
 static enum s3_xml_status read_reply(struct s3_xml_reply *reply, struct bytes text, size_t step,
 	enum s3_xml_root root, size_t *errors)
 {
@@ -94,6 +120,17 @@ static void check_buckets(struct bytes text, size_t step)
 	s3_xml_buckets_free(buckets);
 }
 
+static void check_versions(struct bytes text, size_t step)
+{
+	struct s3_xml_versions *versions = s3_xml_versions_new();
+	size_t whole, pieces;
+	enum s3_xml_status first = read_versions(versions, text, text.len + 1, &whole);
+
+	FUZZ_REQUIRE(rough(read_versions(versions, text, step, &pieces)) == rough(first));
+	FUZZ_REQUIRE(whole == pieces);
+	s3_xml_versions_free(versions);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct s3_xml_list *list = s3_xml_list_new();
@@ -113,6 +150,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		FUZZ_REQUIRE(rough(read_list(list, text, step, &page)) == rough(first));
 		FUZZ_REQUIRE(page.count == count);
 		check_buckets(text, step);
+		check_versions(text, step);
 		first = read_reply(reply, text, text.len + 1, root, &count);
 		FUZZ_REQUIRE(rough(read_reply(reply, text, step, root, &step)) == rough(first));
 		FUZZ_REQUIRE(step == count);

@@ -62,4 +62,25 @@ test_mount_command_fails() {
 	! mountpoint -q "$WORK/mnt" || fail "it is mounted all the same"
 }
 
+# A time with a space, and mount(8), which says rw where nobody says ro.
+test_version_at() {
+	start_server
+	place_program
+	put_objects d 5 10
+	write_credentials
+	MNT=$WORK/mnt
+	mkdir "$MNT"
+	MOUNTS+=("$MNT")
+	printf '%s %s fuse.s3bulkfs noauto,ro,endpoint_url=%s,version_at=%s\\040%s 0 0\n' "$BUCKET" \
+		"$MNT" "$S3_ENDPOINT" "$(date -d tomorrow +%F)" "$(date +%T)" >fstab
+	assert_fails 'lies in the future' mount --fstab "$WORK/fstab" "$MNT"
+	sed -i 's/version_at=[^,]*:[0-9]*/version_at=2020-01-01\\04012:00:00/' fstab
+	mount --fstab "$WORK/fstab" "$MNT"
+	assert_eq '' "$(ls "$MNT")" "what was there in 2020"
+	assert_fails 'Read-only' touch "$MNT/new"
+	umount "$MNT"
+	sed -i 's/,ro,/,/' fstab
+	assert_fails 'replace rw by ro' mount --fstab "$WORK/fstab" "$MNT"
+}
+
 run_tests "$@"

@@ -7,6 +7,7 @@ Environment: S3_ENDPOINT, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY.
   get B KEY              head B KEY                         del B KEY
   fetch B PREFIX DIR     modified B KEY
   show B KEY             tag B KEY [name=value...]
+  versioning B STATUS    versions B [PREFIX]
   puts B                 putfiles B PREFIX FILE...          seed B PREFIX COUNT SIZE
   uploads B              deny B ACTION KEY...               stat URL OPERATION [FIELD]
 
@@ -16,6 +17,7 @@ markers (keys that end in a slash) out. `put` takes user metadata, type=CONTENT-
 parameter of PutObject as @Name=value (true: the flag); `show` prints what HeadObject and
 GetObjectTagging say, one "name value" a line, sorted; `tag` sets all tags. `puts` reads lines
 "ENCODED-KEY SIZE" from standard input.
+`versions` prints KEY <tab> SIZE or "gone" <tab> ID of every version, those of a key newest first.
 `deny` sets a bucket policy that refuses ACTION (s3:PutObject, ...) on the keys. `uploads` prints
 multipart uploads that were neither completed nor aborted. `stat` asks the control URL of s3d.
 
@@ -232,6 +234,18 @@ def deny(bucket, action, *keys):
     client().put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy))
 
 
+def versioning(bucket, status):
+    client().put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": status})
+
+
+def versions(bucket, prefix=""):
+    pages = client().get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix)
+    rows = [r for page in pages for r in page.get("Versions", []) + page.get("DeleteMarkers", [])]
+    rows.sort(key=lambda r: (r["Key"].encode(), not r["IsLatest"], -r["LastModified"].timestamp()))
+    for r in rows:
+        print(f"{encoded(r['Key'])}\t{r.get('Size', 'gone')}\t{r['VersionId']}")
+
+
 def uploads(bucket):
     for upload in client().list_multipart_uploads(Bucket=bucket).get("Uploads", []):
         print(encoded(upload["Key"]))
@@ -266,6 +280,8 @@ COMMANDS = {
     "tag": tag,
     "deny": deny,
     "uploads": uploads,
+    "versioning": versioning,
+    "versions": versions,
     "stat": stat,
 }
 

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "customer.h"
+#include "s3d.h"
 #include "uri.h"
 #include "util/mem.h"
 #include "xml.h"
@@ -276,8 +277,10 @@ void add_header_date(struct req *r, const char *name, int64_t wall_ms)
 
 void add_header_version(struct req *r, const struct object *o)
 {
-	if (o->version[0])
-		req_add_header(r, "x-amz-version-id", o->version);
+	const struct bucket *b = store_bucket(&r->srv->store, r->bucket);
+
+	if (b && b->versioning != VERSIONING_NEVER)
+		req_add_header(r, "x-amz-version-id", version_id(o));
 	if (o->is_marker)
 		req_add_header(r, "x-amz-delete-marker", "true");
 }

@@ -380,12 +380,12 @@ static void head_finish(struct s3_op *op)
 	((s3_head_fn *)op->done)(op->ctx, &op->err, &object);
 }
 
-struct s3_op *s3_head(
-	struct s3_client *c, struct bytes key, unsigned flags, s3_head_fn *done, void *ctx)
+struct s3_op *s3_head(struct s3_client *c, struct bytes key, struct bytes pin, unsigned flags,
+	s3_head_fn *done, void *ctx)
 {
 	struct s3_op *op = op_new(OP_HEAD, key, flags, read_effect, head_finish, (void *)done, ctx);
 
-	(void)c;
+	(void)c, (void)pin;
 	op_start(op);
 	return op;
 }
@@ -553,10 +553,10 @@ struct s3_op *s3_delete_many(struct s3_client *c, const struct bytes *keys, size
 
 /* ---- tags: no object here has any ---- */
 
-struct s3_op *s3_get_tags(
-	struct s3_client *c, struct bytes key, unsigned flags, s3_tags_fn *done, void *ctx)
+struct s3_op *s3_get_tags(struct s3_client *c, struct bytes key, struct bytes pin, unsigned flags,
+	s3_tags_fn *done, void *ctx)
 {
-	(void)c, (void)flags, (void)done, (void)ctx;
+	(void)c, (void)pin, (void)flags, (void)done, (void)ctx;
 	sim_fail("the tags of %.*s are asked for", (int)key.len, key.ptr);
 }
 
@@ -565,4 +565,18 @@ struct s3_op *s3_put_tags(struct s3_client *c, struct bytes key, const struct s3
 {
 	(void)c, (void)tags, (void)count, (void)flags, (void)done, (void)ctx;
 	sim_fail("tags of %.*s are set", (int)key.len, key.ptr);
+}
+
+/* ---- no bucket here has versions ---- */
+
+struct bytes s3_pin_etag(const struct s3_client *c, struct bytes pin)
+{
+	(void)c;
+	return pin;
+}
+
+struct bytes s3_pin_version(const struct s3_client *c, struct bytes pin)
+{
+	(void)c, (void)pin;
+	return BYTES_LIT("");
 }

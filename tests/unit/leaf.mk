@@ -9,7 +9,9 @@ leaf_tests = \
 	tests/unit/test_s3_uri \
 	tests/unit/test_s3_value \
 	tests/unit/test_s3_xml \
-	tests/unit/test_util_mem
+	tests/unit/test_s3_xml_versions \
+	tests/unit/test_util_mem \
+	tests/unit/test_util_when
 check_PROGRAMS += $(leaf_tests)
 TESTS += $(leaf_tests)
 
@@ -35,3 +37,7 @@ tests_unit_test_s3_xml_SOURCES = tests/unit/test_s3_xml.c
 tests_unit_test_s3_xml_LDADD = $(leaf_ldadd)
 tests_unit_test_util_mem_SOURCES = tests/unit/test_util_mem.c
 tests_unit_test_util_mem_LDADD = src/util/libutil.a $(CMOCKA_LIBS)
+tests_unit_test_s3_xml_versions_SOURCES = tests/unit/test_s3_xml_versions.c
+tests_unit_test_s3_xml_versions_LDADD = $(leaf_ldadd)
+tests_unit_test_util_when_SOURCES = tests/unit/test_util_when.c
+tests_unit_test_util_when_LDADD = $(leaf_ldadd)

@@ -194,7 +194,7 @@ enum s3_class sync_get(struct sync *s, struct bytes key, uint64_t offset, char *
 enum s3_class sync_head(struct sync *s, struct bytes key)
 {
 	sync_begin(s);
-	s3_head(s->client, key, s->flags, sync_on_head, s);
+	s3_head(s->client, key, BYTES_NONE, s->flags, sync_on_head, s);
 	sync_wait(s);
 	return s->err.cls;
 }

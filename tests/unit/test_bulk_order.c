@@ -251,14 +251,14 @@ static struct s3_op *not_expected(void)
 	return NULL;
 }
 
-struct s3_op *s3_head(
-	struct s3_client *c, struct bytes key, unsigned flags, s3_head_fn *done, void *ctx)
+struct s3_op *s3_head(struct s3_client *c, struct bytes key, struct bytes pin, unsigned flags,
+	s3_head_fn *done, void *ctx)
 {
 	return not_expected();
 }
 
-struct s3_op *s3_get_tags(
-	struct s3_client *c, struct bytes key, unsigned flags, s3_tags_fn *done, void *ctx)
+struct s3_op *s3_get_tags(struct s3_client *c, struct bytes key, struct bytes pin, unsigned flags,
+	s3_tags_fn *done, void *ctx)
 {
 	return not_expected();
 }

@@ -35,7 +35,7 @@ static void start_get(struct sync *s)
 
 static void start_head(struct sync *s)
 {
-	s3_head(s->client, KEY("src"), s->flags, sync_on_head, s);
+	s3_head(s->client, KEY("src"), BYTES_NONE, s->flags, sync_on_head, s);
 }
 
 static void start_head_bucket(struct sync *s)

@@ -131,7 +131,7 @@ static void test_clock_skew_of_many(void **state)
 	sync_put(s, KEY("src"), "x");
 	s3d_tell(&faults_server, "POST", "/-/clock", "{\"offset_s\":3600}");
 	for (i = left; i; i--)
-		s3_head(s->client, KEY("src"), S3_NO_RETRY, on_one_of_many, &left);
+		s3_head(s->client, KEY("src"), BYTES_NONE, S3_NO_RETRY, on_one_of_many, &left);
 	while (left)
 		loop_once(s->loop, -1);
 	s3d_tell(&faults_server, "POST", "/-/clock", "{\"offset_s\":0}");

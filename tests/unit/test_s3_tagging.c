@@ -42,7 +42,7 @@ static int teardown(void **state)
 static enum s3_class get_tags(struct sync *s, struct bytes key)
 {
 	sync_begin(s);
-	s3_get_tags(s->client, key, 0, sync_on_tags, s);
+	s3_get_tags(s->client, key, BYTES_NONE, 0, sync_on_tags, s);
 	sync_wait(s);
 	return s->err.cls;
 }
@@ -126,7 +126,7 @@ static void test_put_with_tags_and_encryption(void **state)
 	assert_int_equal(s->err.cls, S3_OK);
 	buf_free(&tagging);
 	sync_begin(s);
-	s3_head(s->client, KEY("enc"), 0, on_head, &seen);
+	s3_head(s->client, KEY("enc"), BYTES_NONE, 0, on_head, &seen);
 	sync_wait(s);
 	assert_string_equal(seen.encryption, "aws:kms");
 	assert_string_equal(seen.kms_key_id, "key-7");
