@@ -208,6 +208,7 @@ static void headed(void *ctx, const struct s3_err *err, const struct s3_object *
 		return;
 	}
 	meta = meta_patched(op, object, &headers);
+	meta.checksum = object->checksum;
 	if (object->tag_count && s3_client_copies_tags(op->target->client)) {
 		op->parts->meta = s3_meta_dup(&meta);
 		s3_get_tags(op->source->client, op->source_key, op->source_etag, 0, tags_in, op);
@@ -228,5 +229,5 @@ void mp_copy_launch(struct bulk_op *op)
 	m->part_count = (unsigned)((op->size_bytes + part - 1) / part);
 	m->parts = mem_calloc(m->part_count, sizeof(*m->parts));
 	op->parts = m;
-	s3_head(op->source->client, op->source_key, op->source_etag, 0, headed, op);
+	s3_head(op->source->client, op->source_key, op->source_etag, S3_CHECKSUM, headed, op);
 }

@@ -40,6 +40,23 @@ static bool set_acl(struct opts *o, const char *v)
 	return opts_keep(&o->s3.object.acl, v);
 }
 
+static bool set_checksum(struct opts *o, const char *v)
+{
+	static const char *const words[] = {[S3_CHECKSUM_AUTO] = "auto",
+		[S3_CHECKSUM_CRC32C] = "crc32c",
+		[S3_CHECKSUM_MD5] = "md5",
+		[S3_CHECKSUM_NONE] = "none"};
+	size_t i;
+
+	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		if (strcmp(words[i], v) != 0)
+			continue;
+		o->s3.checksum = (enum s3_checksum)i;
+		return true;
+	}
+	return false;
+}
+
 static bool set_requester_pays(struct opts *o, const char *v)
 {
 	(void)v;
@@ -76,6 +93,10 @@ const struct option_rule opts_object_rules[] = {
 	{"copy_tags=", set_copy_tags,
 		"no: copies leave tags behind, and need no right to read\n"
 		"                         them (default: yes)"},
+	{"checksum=", set_checksum,
+		"crc32c, md5 or none: how S3 compares what is sent, and none\n"
+		"                         compares nothing that is read (default: auto, as the\n"
+		"                         server can)"},
 	{"requester_pays", set_requester_pays, "you pay for requests to this bucket"},
 	{"expected_bucket_owner=", set_bucket_owner,
 		"account, 12 digits: requests fail if another one has\n"

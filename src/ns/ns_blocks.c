@@ -203,7 +203,7 @@ static struct block *fetch(struct readahead *ra, uint64_t offset, size_t len)
 		TAILQ_INSERT_TAIL(&ra->blocks, b, link);
 	node_key(ra->node, &key);
 	b->op = s3_get(v->client, buf_bytes(&key), etag_text(&ra->etag, text), offset, b->data, len,
-		0, got, b);
+		!offset && len == ra->size_bytes ? S3_WHOLE : 0, got, b);
 	buf_free(&key);
 	return b;
 }

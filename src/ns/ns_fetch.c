@@ -62,7 +62,8 @@ struct fetch *fetch_start(const struct extent *e, uint64_t from, uint64_t to,
 	f->owner = owner;
 	node_key(f->source->node, &key);
 	f->op = s3_get(v->client, buf_bytes(&key), etag_text(&f->source->etag, text), f->at,
-		slab->data, f->len, 0, got, f);
+		slab->data, f->len, !f->at && f->len == f->source->size_bytes ? S3_WHOLE : 0, got,
+		f);
 	buf_free(&key);
 	return f;
 }

@@ -70,8 +70,8 @@ static struct link_fetch *fetch(struct node *n)
 	etag_copy(&f->etag, &n->etag);
 	TAILQ_INIT(&f->waiters);
 	node_key(n, &key);
-	s3_get(n->volume->client, buf_bytes(&key), etag_text(&f->etag, text), 0, f->text, f->len, 0,
-		fetched, f);
+	s3_get(n->volume->client, buf_bytes(&key), etag_text(&f->etag, text), 0, f->text, f->len,
+		S3_WHOLE, fetched, f);
 	buf_free(&key);
 	return f;
 }

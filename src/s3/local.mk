@@ -35,6 +35,7 @@ src_s3_libs3_a_SOURCES = \
 	src/s3/s3_retry.c \
 	src/s3/s3_sign.c src/s3/s3_sign.h \
 	src/s3/s3_source.c src/s3/s3_source.h \
+	src/s3/s3_sum.c src/s3/s3_sum.h \
 	src/s3/s3_tagging.c \
 	src/s3/s3_uri.c src/s3/s3_uri.h \
 	src/s3/s3_value.c src/s3/s3_value.h \

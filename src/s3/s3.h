@@ -107,6 +107,14 @@ struct s3_object_settings {
  */
 char *s3_customer_key_read(const char *path, char *why, size_t why_size);
 
+/* How bodies are compared with what S3 has: s3_sum.h. */
+enum s3_checksum {
+	S3_CHECKSUM_AUTO, /* as the server can */
+	S3_CHECKSUM_CRC32C,
+	S3_CHECKSUM_MD5,
+	S3_CHECKSUM_NONE
+};
+
 /* What a client is made of. All strings are copied. NULL or 0 means "find it out" or the default.
  */
 struct s3_config {
@@ -127,6 +135,7 @@ struct s3_config {
 	/* Which of Amazon's endpoints: for IPv6 too (else AWS_USE_DUALSTACK_ENDPOINT, the profile),
 	 * validated cryptography (AWS_USE_FIPS_ENDPOINT, the profile), edge locations. */
 	bool dualstack, fips, accelerate;
+	enum s3_checksum checksum;
 	bool no_sign_request;     /* send requests unsigned */
 	bool requester_pays;      /* who asks pays: said with every request */
 	const char *bucket_owner; /* requests fail when another account owns it; NULL: any */
@@ -206,8 +215,12 @@ void s3_cancel(struct s3_op *op);
  * Flags of every operation. Without S3_NO_RETRY the client itself retries throttled and transient
  * failures (s3_retry_next), so the completion's error is final. With it, each attempt's failure is
  * handed up: the bulk engine queues the operation again without holding a place in its window.
+ * S3_WHOLE, of s3_get: the range is all of the pinned object. It is asked for without a range,
+ * since only then S3 sends the checksum of the whole, and compared with that; bytes that differ are
+ * a transient failure, ChecksumMismatch. S3_CHECKSUM, of s3_head: the object's `checksum` is
+ * wanted.
  */
-enum s3_flags { S3_NO_RETRY = 1 };
+enum s3_flags { S3_NO_RETRY = 1, S3_WHOLE = 2, S3_CHECKSUM = 4 };
 
 typedef void s3_done_fn(void *ctx, const struct s3_err *err);
 
@@ -223,8 +236,9 @@ struct s3_meta {
 	const char *redirect;                /* x-amz-website-redirect-location */
 	const char *encryption, *kms_key_id; /* x-amz-server-side-encryption[-aws-kms-key-id] */
 	const char *bucket_key;              /* ...-bucket-key-enabled: "true" */
-	const char *tagging;                 /* x-amz-tagging; not with a copy, which keeps them */
-	const struct s3_header *user;        /* x-amz-meta-*: name without the prefix, lower case */
+	const char *checksum;         /* of an upload in parts: "CRC32", "CRC32C", "CRC64NVME" */
+	const char *tagging;          /* x-amz-tagging; not with a copy, which keeps them */
+	const struct s3_header *user; /* x-amz-meta-*: name without the prefix, lower case */
 	size_t user_count;
 };
 /* A copy that owns all it points at; free it with s3_meta_free, to which NULL is fine. */
@@ -321,6 +335,7 @@ struct s3_object {
 		*expires; /* or NULL, as those that follow */
 	const char *redirect, *encryption, *kms_key_id, *bucket_key; /* as in s3_meta */
 	const char *version_id;
+	const char *checksum; /* as in s3_meta, or NULL */
 	unsigned tag_count;
 	const struct s3_header *user;
 	size_t user_count;

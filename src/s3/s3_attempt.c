@@ -51,8 +51,8 @@ static bool sign(struct s3_op *op, const struct s3_sign_input *in, struct http_d
 	return true;
 }
 
-/* Host, Content-MD5, and the keys of SSE-C. */
-#define OWN_HEADERS (2 + 2 * S3_CUSTOMER_HEADERS)
+/* Host, checksums, and the keys of SSE-C. */
+#define OWN_HEADERS (1 + S3_SUM_HEADERS + 2 * S3_CUSTOMER_HEADERS)
 
 /* All headers but those that signing makes. */
 static size_t gather_headers(struct s3_op *op, struct s3_pair *pairs)
@@ -60,8 +60,7 @@ static size_t gather_headers(struct s3_op *op, struct s3_pair *pairs)
 	size_t n = 0, i;
 
 	pairs[n++] = (struct s3_pair){BYTES_LIT("host"), BYTES_STR(op->target->addr.host)};
-	if (op->want_md5)
-		pairs[n++] = (struct s3_pair){BYTES_LIT("content-md5"), BYTES_STR(op->md5)};
+	n += s3_sum_headers(op, pairs + n);
 	for (i = 0; i < op->header_count; i++)
 		pairs[n++] = op->headers[i];
 	n += s3_customer_headers(op->customer, false, pairs + n);
@@ -79,7 +78,7 @@ static bool prepare(struct http_request *r, struct http_draft *draft)
 
 	if (op->header_count + OWN_HEADERS > S3_SIGN_HEADERS_MAX)
 		return false;
-	if (op->want_md5 && !op->md5[0] && !s3_md5_base64(r->runs, r->run_count, op->md5))
+	if (!s3_sum_make(op))
 		return false;
 	buf_adds(&draft->url, op->target->addr.url_base);
 	path = draft->url.len;
@@ -478,6 +477,8 @@ static void http_done(struct http_request *r)
 	r->fresh = false;
 	if (op->err.cls == S3_THROTTLED)
 		c->stats.throttled++;
+	if (op->err.cls == S3_OK)
+		s3_sum_served(op);
 	if (op->err.cls == S3_OK || op->err.cls == S3_CANCELLED) {
 		finish_or_hold(op);
 		return;
@@ -486,7 +487,8 @@ static void http_done(struct http_request *r)
 		finish_cancelled(op);
 		return;
 	}
-	if (correct_stale(op) || correct_clock(op) || correct_region(op) || correct_creds(op)) {
+	if (correct_stale(op) || correct_clock(op) || correct_region(op) || correct_creds(op) ||
+		s3_sum_correct(op)) {
 		send_attempt(op);
 		return;
 	}

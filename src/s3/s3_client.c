@@ -168,7 +168,8 @@ struct s3_client *s3_client_new(
 	c->lists = mem_calloc(LISTS_MAX, sizeof(struct s3_xml_list *));
 	c->faults = s3_xml_reply_new();
 	if (!target_add(c, c->settings.addr.endpoint, c->settings.region, why, why_size) ||
-		!open_http(c, why, why_size) || !open_desks(c, why, why_size)) {
+		!s3_sum_choose(c, why, why_size) || !open_http(c, why, why_size) ||
+		!open_desks(c, why, why_size)) {
 		s3_client_free(c);
 		return NULL;
 	}

@@ -159,6 +159,7 @@ static bool resolve(const struct input *in, struct s3_settings *s, char *why, si
 	s->bucket = mem_strdup(config->bucket ? config->bucket : "");
 	s->ca_bundle = mem_strdup(ca_bundle);
 	s->sign = !config->no_sign_request;
+	s->checksum = config->checksum;
 	s->requester_pays = config->requester_pays;
 	s->version_at_ms = config->version_at_ms;
 	s->bucket_owner = mem_strdup(config->bucket_owner);

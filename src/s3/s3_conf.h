@@ -28,6 +28,7 @@ struct s3_settings {
 	struct s3_chain chain;    /* empty with !sign: what another choice is made from */
 	struct s3_source *source; /* NULL with !sign */
 	char *ca_bundle;          /* NULL: libcurl's default */
+	enum s3_checksum checksum;
 	bool requester_pays;
 	char *bucket_owner;               /* NULL: any */
 	int64_t version_at_ms;            /* 0: now */

@@ -230,7 +230,7 @@ struct s3_op *s3_delete_many(struct s3_client *c, const struct bytes *keys, size
 		m->run = buf_bytes(&m->xml);
 		op->http.runs = &m->run;
 		op->http.run_count = 1;
-		op->want_md5 = true;
+		op->sum = S3_SUM_MD5;
 		s3_op_query(op, "delete", BYTES_LIT(""));
 		s3_op_header_str(op, "content-type", "application/xml");
 	}

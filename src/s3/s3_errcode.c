@@ -64,7 +64,9 @@ static const struct known_code known_codes[] = {
 	{"ThrottlingException", S3_THROTTLED, EIO}, {"TokenRefreshRequired", S3_DENIED, EACCES},
 	{"TooManyRequests", S3_THROTTLED, EIO}, /* Ceph, MinIO */
 	{"TooManyRequestsException", S3_THROTTLED, EIO}, {"UnauthorizedAccess", S3_DENIED, EACCES},
-	{"UnexpectedContent", S3_INVALID, EINVAL}, {"XAmzContentSHA256Mismatch", S3_TRANSIENT, EIO},
+	{"UnexpectedContent", S3_INVALID, EINVAL},
+	{"XAmzContentChecksumMismatch", S3_TRANSIENT, EIO},
+	{"XAmzContentSHA256Mismatch", S3_TRANSIENT, EIO},
 	{"XMinioAdminBucketQuotaExceeded", S3_FAILED, ENOSPC}, /* MinIO */
 	{"XMinioServerNotInitialized", S3_THROTTLED, EIO},     /* MinIO */
 	{"XMinioStorageFull", S3_FAILED, ENOSPC},              /* MinIO */

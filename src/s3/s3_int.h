@@ -20,6 +20,7 @@
 #include "s3/s3_errcode.h"
 #include "s3/s3_provider.h"
 #include "s3/s3_sign.h"
+#include "s3/s3_sum.h"
 #include "s3/s3_xml.h"
 
 /* Where requests go. Never changed once made: attempts under way read it on the I/O threads. */
@@ -55,6 +56,7 @@ struct s3_client {
 	struct s3_xml_list **lists;
 	size_t reply_count, list_count;
 	struct s3_stats stats;
+	struct s3_sums sums;
 	bool closing;
 	bool key_suspected; /* it was logged that an object may want another key of SSE-C, or none
 			     */
@@ -149,11 +151,14 @@ struct s3_op {
 	/* Sent in headers, too; counted, so that they are nowhere else. NULL: none. */
 	struct s3_customer_key *customer, *source_customer;
 	char payload_hash[S3_SHA256_HEX_SIZE]; /* once it was computed */
-	bool want_md5;
-	char md5[S3_MD5_BASE64_SIZE]; /* once it was computed */
-	struct bytes *own_runs;       /* the array behind http.runs */
-	char *fault_region;           /* named in the error document of this attempt; NULL: none */
-	int64_t fault_time_ms;        /* the server's clock in that document; 0: not named */
+	enum s3_sum sum;                       /* of this attempt, as what follows */
+	enum s3_sum_group sum_group;
+	bool sum_optional;                 /* without it the operation is none the worse */
+	char sum_text[S3_MD5_BASE64_SIZE]; /* the algorithm, or the checksum once computed */
+	char sum_refusal[64];              /* S3's code for an attempt that had one */
+	struct bytes *own_runs;            /* the array behind http.runs */
+	char *fault_region;    /* named in the error document of this attempt; NULL: none */
+	int64_t fault_time_ms; /* the server's clock in that document; 0: not named */
 	struct s3_xml_reply *reply;
 	struct s3_xml_fields fields; /* of a reply that was good */
 	struct s3_chunk *chunks;

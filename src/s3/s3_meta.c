@@ -18,6 +18,7 @@ static const size_t strings[] = {
 	offsetof(struct s3_meta, encryption),
 	offsetof(struct s3_meta, kms_key_id),
 	offsetof(struct s3_meta, bucket_key),
+	offsetof(struct s3_meta, checksum),
 	offsetof(struct s3_meta, tagging),
 };
 #define STRING_COUNT (sizeof(strings) / sizeof(strings[0]))

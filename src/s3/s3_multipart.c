@@ -57,6 +57,7 @@ struct s3_op *s3_mpu_create(struct s3_client *c, struct bytes key, const struct 
 	op->done.create = done;
 	s3_op_query(op, "uploads", BYTES_LIT(""));
 	s3_op_meta(op, meta);
+	s3_sum_upload(op, meta ? meta->checksum : NULL);
 	return s3_op_start(op);
 }
 
@@ -89,6 +90,7 @@ struct s3_op *s3_mpu_part(struct s3_client *c, struct bytes key, struct bytes up
 	op->done.put = done;
 	query_part(op, number, upload_id);
 	s3_op_body(op, body);
+	s3_sum_body(op, S3_SUMS_UPLOAD);
 	return s3_op_start(op);
 }
 

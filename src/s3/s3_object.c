@@ -90,6 +90,7 @@ static void head_complete(struct s3_op *op)
 		object.kms_key_id = http_header(res, "x-amz-server-side-encryption-aws-kms-key-id");
 		object.bucket_key =
 			http_header(res, "x-amz-server-side-encryption-bucket-key-enabled");
+		object.checksum = s3_sum_algorithm(op);
 		object.version_id = http_header(res, "x-amz-version-id");
 		if (s3_value_size(s3_op_answer(op, "x-amz-tagging-count"), &tags))
 			object.tag_count = (unsigned)(tags < UINT32_MAX ? tags : UINT32_MAX);
@@ -124,6 +125,8 @@ struct s3_op *s3_head(struct s3_client *c, struct bytes key, struct bytes pin, u
 	op = s3_op_new(c, &head_type, key, flags, ctx);
 	op->done.head = done;
 	s3_op_version(op, pin);
+	if (flags & S3_CHECKSUM)
+		s3_sum_ask(op);
 	return s3_op_start(op);
 }
 
@@ -152,10 +155,12 @@ struct get_op {
 	uint64_t offset;
 	size_t len;
 	struct bytes if_match; /* kept */
+	bool whole;            /* asked for without a range */
 	/* Of this attempt; I/O thread until it is done. */
 	uint64_t skip; /* bytes before the range: the server sends the whole object */
 	uint64_t size_bytes;
 	size_t got;
+	const char *differs; /* the header that says so; NULL: nothing does */
 };
 
 static void get_reset(struct s3_op *op)
@@ -164,6 +169,7 @@ static void get_reset(struct s3_op *op)
 
 	g->skip = g->size_bytes = 0;
 	g->got = 0;
+	g->differs = NULL;
 }
 
 /* Is it the version that was asked for? What stands in between, a portal say, sends what it likes.
@@ -219,6 +225,8 @@ static enum http_take get_data(struct s3_op *op, const char *ptr, size_t len)
 	}
 	memcpy(g->target + g->got, ptr, len);
 	g->got += len;
+	if (g->whole && g->got == g->size_bytes && op->http.result.status == 200)
+		g->differs = s3_sum_differs(op, BYTES(g->target, g->got));
 	return HTTP_MORE;
 }
 
@@ -231,6 +239,9 @@ static void get_check(struct s3_op *op)
 		s3_err_set(&op->err, S3_TRANSIENT, EIO, "BadAnswer",
 			"GetObject gave %zu bytes where %" PRIu64 " were to come", g->got,
 			left < g->len ? left : (uint64_t)g->len);
+	else if (g->differs)
+		s3_err_set(&op->err, S3_TRANSIENT, EIO, "ChecksumMismatch",
+			"the bytes that came are not those of %s", g->differs);
 }
 
 /* 416: the range begins at or past the object's end. Its Content-Range tells where that is. */
@@ -300,9 +311,13 @@ struct s3_op *s3_get(struct s3_client *c, struct bytes key, struct bytes if_matc
 	g->len = len;
 	g->if_match = BYTES(s3_op_keep(op, if_match), if_match.len);
 	op->http.buffer_bytes = buffer_bytes(len);
+	g->whole = flags & S3_WHOLE && c->sums.reads && if_match.len && !offset;
+	if (g->whole)
+		s3_sum_ask(op);
 	snprintf(range, sizeof(range), "bytes=%" PRIu64 "-%" PRIu64, offset,
 		offset > UINT64_MAX - len ? UINT64_MAX : offset + len - 1);
-	s3_op_header_str(op, "range", range);
+	if (!g->whole)
+		s3_op_header_str(op, "range", range);
 	s3_op_header_etag(op, "if-match", if_match);
 	return s3_op_start(op);
 }
@@ -326,5 +341,6 @@ struct s3_op *s3_put(struct s3_client *c, struct bytes key, const struct s3_meta
 	op->done.put = done;
 	s3_op_meta(op, meta);
 	s3_op_body(op, body);
+	s3_sum_body(op, S3_SUMS_PUT);
 	return s3_op_start(op);
 }

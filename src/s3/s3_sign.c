@@ -167,6 +167,18 @@ bool s3_md5_base64(const struct bytes *runs, size_t count, char text[S3_MD5_BASE
 	return EVP_EncodeBlock((unsigned char *)text, digest, 16) == S3_MD5_BASE64_SIZE - 1;
 }
 
+bool s3_sha_base64(unsigned bits, struct bytes data, char text[S3_SHA_BASE64_SIZE])
+{
+	const EVP_MD *md = bits == 1 ? EVP_sha1() : EVP_sha256();
+	unsigned char digest[EVP_MAX_MD_SIZE];
+
+	text[0] = '\0';
+	if (!digest_runs(md, &data, 1, digest))
+		return false;
+	EVP_EncodeBlock((unsigned char *)text, digest, EVP_MD_get_size(md));
+	return true;
+}
+
 bool s3_md5_hex(const struct bytes *runs, size_t count, char hex[S3_MD5_HEX_SIZE])
 {
 	unsigned char digest[EVP_MAX_MD_SIZE];

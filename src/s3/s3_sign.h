@@ -22,8 +22,9 @@
 
 #define S3_SHA256_HEX_SIZE 65 /* with the NUL */
 #define S3_MD5_BASE64_SIZE 25 /* with the NUL */
-#define S3_MD5_HEX_SIZE 33    /* with the NUL */
-#define S3_SHA1_HEX_SIZE 41   /* with the NUL */
+#define S3_SHA_BASE64_SIZE 45
+#define S3_MD5_HEX_SIZE 33  /* with the NUL */
+#define S3_SHA1_HEX_SIZE 41 /* with the NUL */
 
 /* A query parameter or a header, not encoded. Borrowed. */
 struct s3_pair {
@@ -80,6 +81,8 @@ void s3_query_build(struct buf *out, const struct s3_pair *pairs, size_t count);
 /* Digests of a body in runs. False when OpenSSL fails (MD5 is off in FIPS mode). Any thread. */
 bool s3_sha256_hex(const struct bytes *runs, size_t count, char hex[S3_SHA256_HEX_SIZE]);
 bool s3_md5_base64(const struct bytes *runs, size_t count, char text[S3_MD5_BASE64_SIZE]);
+/* SHA-1 (bits 1) or SHA-256 (256) of one run. */
+bool s3_sha_base64(unsigned bits, struct bytes data, char text[S3_SHA_BASE64_SIZE]);
 bool s3_md5_hex(const struct bytes *runs, size_t count, char hex[S3_MD5_HEX_SIZE]);
 bool s3_sha1_hex(const struct bytes *runs, size_t count, char hex[S3_SHA1_HEX_SIZE]);
 

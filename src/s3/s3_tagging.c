@@ -94,7 +94,7 @@ struct s3_op *s3_put_tags(struct s3_client *c, struct bytes key, const struct s3
 	p->run = buf_bytes(&p->xml);
 	op->http.runs = &p->run;
 	op->http.run_count = 1;
-	op->want_md5 = true;
+	op->sum = S3_SUM_MD5;
 	s3_op_header_str(op, "content-type", "application/xml");
 	return s3_op_start(op);
 }

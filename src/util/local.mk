@@ -4,6 +4,7 @@ src_util_libutil_a_SOURCES = \
 	src/util/buf.c src/util/buf.h \
 	src/util/bytes.h \
 	src/util/clk.c src/util/clk.h \
+	src/util/crc.c src/util/crc.h \
 	src/util/hash.h \
 	src/util/log.c src/util/log.h \
 	src/util/loop.c src/util/loop.h \

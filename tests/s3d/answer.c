@@ -11,7 +11,7 @@
 
 #define BLOCK_BYTES ((size_t)256 << 10)
 
-/* A body that is read from an object, or one that is cut. */
+/* A body that is read from an object, or one that is cut or damaged. */
 struct source {
 	struct store *store;
 	struct data *data;
@@ -19,6 +19,8 @@ struct source {
 	uint64_t off;    /* of the answer's first byte in data */
 	uint64_t len;    /* bytes after which it ends, by itself or cut */
 	bool cut;
+	bool flip; /* a bit of the byte flip_at */
+	uint64_t flip_at;
 };
 
 static ssize_t source_read(void *cls, uint64_t pos, char *out, size_t max)
@@ -31,8 +33,11 @@ static ssize_t source_read(void *cls, uint64_t pos, char *out, size_t max)
 	if (max > s->len - pos)
 		max = (size_t)(s->len - pos);
 	if (s->data)
-		return (ssize_t)data_read(s->data, s->off + pos, out, max);
-	memcpy(out, s->text.ptr + pos, max);
+		max = data_read(s->data, s->off + pos, out, max);
+	else
+		memcpy(out, s->text.ptr + pos, max);
+	if (s->flip && s->flip_at >= pos && s->flip_at - pos < max)
+		out[s->flip_at - pos] ^= 1;
 	return (ssize_t)max;
 }
 
@@ -58,6 +63,8 @@ static struct MHD_Response *from_source(struct req *r)
 	s->text = a->body;
 	a->data = NULL;
 	a->body = BUF_INIT(a->body.max);
+	s->flip = r->action.fires && r->action.flip && s->data;
+	s->flip_at = (uint64_t)r->action.flip_at;
 	if (r->action.fires && r->action.cut && (uint64_t)r->action.cut_bytes < len) {
 		s->cut = true;
 		s->len = (uint64_t)r->action.cut_bytes;
@@ -95,7 +102,7 @@ enum MHD_Result answer_send(struct req *r)
 {
 	struct answer *a = &r->answer;
 	bool large = a->data && (a->data_len > BLOCK_BYTES || !strcmp(r->method, "HEAD"));
-	bool cut = r->action.fires && (r->action.cut || r->action.length);
+	bool cut = r->action.fires && (r->action.cut || r->action.length || r->action.flip);
 	const struct bucket *b = r->bucket ? store_bucket(&r->srv->store, r->bucket) : NULL;
 	struct MHD_Response *response;
 	enum MHD_Result result;

@@ -11,6 +11,8 @@
 
 #include "hash.h"
 
+struct data;
+struct kvs;
 struct req;
 
 #define AUTH_KEYS_CACHED 16
@@ -33,5 +35,14 @@ bool auth_check(struct req *r);
 bool auth_check_body(struct req *r);
 /* True when the request carries Content-MD5 or one of x-amz-checksum-*. */
 bool auth_has_body_digest(const struct req *r);
+
+/*
+ * Is the checksum of a part, if it comes with one, of the algorithm that its upload was begun with?
+ * False with an error answer.
+ */
+bool auth_check_part_sum(struct req *r, const struct kvs *upload);
+/* The checksum of the whole that an upload was to have: two headers, new; NULL: none, or more to
+ * read than STORE_MD5_MAX. */
+struct kvs *auth_whole_sum(const struct kvs *upload, const struct data *data);
 
 #endif

@@ -2,10 +2,12 @@
 #include "auth.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "req.h"
 #include "s3d.h"
+#include "util/mem.h"
 
 static void base64_be(uint64_t v, unsigned bytes, char *out)
 {
@@ -58,18 +60,21 @@ static void sum_md5(const void *p, size_t len, char *out)
 static const struct {
 	const char *header;
 	void (*sum)(const void *p, size_t len, char *out); /* base64, at most 44 characters */
+	const char *algorithm;                             /* NULL: none of an upload */
+	bool of_whole; /* an upload in parts can have it of the whole */
 } sums[] = {
-	{"Content-MD5", sum_md5},
-	{"x-amz-checksum-crc32", sum_crc32},
-	{"x-amz-checksum-crc32c", sum_crc32c},
-	{"x-amz-checksum-crc64nvme", sum_crc64nvme},
-	{"x-amz-checksum-sha1", sum_sha1},
-	{"x-amz-checksum-sha256", sum_sha256},
+	{"Content-MD5", sum_md5, NULL, false},
+	{"x-amz-checksum-crc32", sum_crc32, "CRC32", true},
+	{"x-amz-checksum-crc32c", sum_crc32c, "CRC32C", true},
+	{"x-amz-checksum-crc64nvme", sum_crc64nvme, "CRC64NVME", true},
+	{"x-amz-checksum-sha1", sum_sha1, "SHA1", false},
+	{"x-amz-checksum-sha256", sum_sha256, "SHA256", false},
 };
+#define SUM_COUNT (sizeof(sums) / sizeof(sums[0]))
 
 bool auth_has_body_digest(const struct req *r)
 {
-	for (size_t i = 0; i < sizeof(sums) / sizeof(sums[0]); i++)
+	for (size_t i = 0; i < SUM_COUNT; i++)
 		if (req_header(r, sums[i].header))
 			return true;
 	return false;
@@ -109,7 +114,7 @@ bool auth_check_body(struct req *r)
 	/* Complete sends the checksum of the object, not of its own body. */
 	if (r->op == OP_COMPLETE_MULTIPART_UPLOAD)
 		return true;
-	for (size_t i = 0; i < sizeof(sums) / sizeof(sums[0]); i++) {
+	for (size_t i = 0; i < SUM_COUNT; i++) {
 		const char *want = req_header(r, sums[i].header);
 
 		if (!want)
@@ -121,4 +126,50 @@ bool auth_check_body(struct req *r)
 		}
 	}
 	return true;
+}
+
+bool auth_check_part_sum(struct req *r, const struct kvs *upload)
+{
+	const char *algorithm = kvs_get(upload, "x-amz-checksum-algorithm");
+
+	for (size_t i = 0; i < SUM_COUNT; i++) {
+		const char *mine = sums[i].algorithm;
+		char text[120];
+
+		if (!mine || !req_header(r, sums[i].header) ||
+			(algorithm && !strcmp(algorithm, mine)))
+			continue;
+		snprintf(text, sizeof(text),
+			"Checksum Type mismatch occurred, expected checksum Type: %.16s, actual "
+			"checksum Type: %s",
+			algorithm ? algorithm : "null", mine);
+		req_error(r, "InvalidRequest", text);
+		return false;
+	}
+	return true;
+}
+
+struct kvs *auth_whole_sum(const struct kvs *upload, const struct data *data)
+{
+	const char *algorithm = kvs_get(upload, "x-amz-checksum-algorithm");
+	const char *type = kvs_get(upload, "x-amz-checksum-type");
+	struct kvs *found = NULL;
+	char text[64], *all;
+
+	if (!algorithm || !type || strcmp(type, "FULL_OBJECT") || data->size > STORE_MD5_MAX)
+		return NULL;
+	all = mem_calloc(1, (size_t)data->size + 1);
+	data_read(data, 0, all, (size_t)data->size);
+	for (size_t i = 0; i < SUM_COUNT && !found; i++) {
+		struct kv items[2] = {{(char *)(uintptr_t)sums[i].header, text},
+			{(char *)(uintptr_t) "x-amz-checksum-type",
+				(char *)(uintptr_t) "FULL_OBJECT"}};
+
+		if (!sums[i].of_whole || strcmp(sums[i].algorithm, algorithm))
+			continue;
+		sums[i].sum(all, (size_t)data->size, text);
+		found = kvs_new(items, 2);
+	}
+	free(all);
+	return found;
 }

@@ -41,9 +41,10 @@ static const char *get_text(const cJSON *json, const char *name)
 /* A misspelt member would make a test pass for nothing: all names are checked. */
 static const char *unknown_member(const cJSON *json)
 {
-	static const char *const known[] = {"op", "bucket", "key", "nth", "times", "percent",
-		"per_key", "status", "code", "message", "in200", "after", "close", "hang", "cut",
-		"empty", "delay_ms", "retry_after_s", "body", "spaces", "repeat", "length", "seed"};
+	static const char *const known[] = {"op", "bucket", "key", "header", "nth", "times",
+		"percent", "per_key", "status", "code", "message", "in200", "after", "close",
+		"hang", "cut", "empty", "delay_ms", "retry_after_s", "body", "spaces", "repeat",
+		"length", "flip", "seed"};
 	const cJSON *m;
 
 	cJSON_ArrayForEach(m, json)
@@ -62,7 +63,7 @@ static void read_action(struct fault_action *a, const cJSON *json)
 {
 	const char *code = get_text(json, "code"), *message = get_text(json, "message");
 	const char *body = get_text(json, "body");
-	double cut;
+	double cut, flip;
 
 	a->in200 = get_bool(json, "in200");
 	a->after = get_bool(json, "after");
@@ -71,6 +72,8 @@ static void read_action(struct fault_action *a, const cJSON *json)
 	a->empty = get_bool(json, "empty");
 	a->cut = get_number(json, "cut", &cut);
 	a->cut_bytes = a->cut ? (int64_t)cut : 0;
+	a->flip = get_number(json, "flip", &flip);
+	a->flip_at = a->flip ? (int64_t)flip : 0;
 	a->repeat = get_int(json, "repeat", 1);
 	a->length = get_int(json, "length", 0);
 	a->spaces = get_int(json, "spaces", 0);
@@ -102,6 +105,7 @@ uint64_t faults_add(struct faults *f, const cJSON *json, char *why, size_t why_s
 	rule->op = mem_strdup(op);
 	rule->bucket = mem_strdup(get_text(json, "bucket"));
 	rule->key = mem_strdup(get_text(json, "key"));
+	rule->header = mem_strdup(get_text(json, "header"));
 	rule->nth = (uint64_t)get_int(json, "nth", 0);
 	rule->times = (uint64_t)get_int(json, "times", rule->nth ? 1 : 0);
 	if (!get_number(json, "percent", &rule->percent))
@@ -121,6 +125,7 @@ static void rule_free(struct fault_rule *rule)
 	free(rule->op);
 	free(rule->bucket);
 	free(rule->key);
+	free(rule->header);
 	free(rule);
 }
 
@@ -174,10 +179,19 @@ static bool key_matches(const struct fault_rule *rule, struct bytes key)
 	return match;
 }
 
+/* What comes with a body is damaged in that, if it has the byte. */
+static bool is_damaged(const struct fault_rule *rule, const struct req *r)
+{
+	bool sends = !strcmp(r->method, "PUT") || !strcmp(r->method, "POST");
+
+	return !rule->action.flip || !sends || (uint64_t)rule->action.flip_at < r->body_len;
+}
+
 static bool request_matches(const struct fault_rule *rule, const struct req *r)
 {
 	return (!rule->op || !fnmatch(rule->op, op_name(r->op), 0)) &&
-	       (!rule->bucket || !fnmatch(rule->bucket, r->bucket ? r->bucket : "", 0));
+	       (!rule->bucket || !fnmatch(rule->bucket, r->bucket ? r->bucket : "", 0)) &&
+	       (!rule->header || req_header(r, rule->header)) && is_damaged(rule, r);
 }
 
 static bool any_key_matches(const struct fault_rule *rule, const struct req *r)

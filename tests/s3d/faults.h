@@ -32,6 +32,9 @@ struct fault_action {
 			   answer has, and only those come */
 	int64_t spaces; /* put behind the XML declaration, as S3 does to keep connections alive */
 	int64_t cut_bytes;
+	bool flip; /* a bit of the body is damaged on its way: of the request's, else of the object
+		      that is the answer */
+	int64_t flip_at; /* in this byte, if it has it */
 	int64_t delay_ms;
 	int64_t retry_after_s; /* Retry-After header; 0: none */
 };
@@ -42,6 +45,7 @@ struct fault_rule {
 	char *op;       /* pattern of operation names; NULL: all */
 	char *bucket;   /* pattern; NULL: all */
 	char *key;      /* pattern; NULL: all; of DeleteObjects any of its keys */
+	char *header;   /* only requests that have this one; NULL: all */
 	uint64_t nth;   /* from the nth match on; 0: from the first, `times` unbounded by default */
 	uint64_t times; /* how often it fires; 0: without bound */
 	double percent; /* of the matches from there on, drawn; 100 by default */

@@ -42,5 +42,5 @@ tests_s3d_s3d_LDADD = src/util/libutil.a $(MICROHTTPD_LIBS) $(CJSON_LIBS) $(CRYP
 	$(XML_LIBS)
 endif
 EXTRA_DIST += tests/s3d/selftest.py tests/s3d/selftest_lib.py tests/s3d/selftest_objects.py \
-	tests/s3d/selftest_copies.py tests/s3d/selftest_behaviour.py \
+	tests/s3d/selftest_copies.py tests/s3d/selftest_sums.py tests/s3d/selftest_behaviour.py \
 	tests/s3d/selftest_versions.py

@@ -54,6 +54,11 @@ bool meta_stays_behind(const char *name)
 	return false;
 }
 
+bool meta_is_sum(const char *name)
+{
+	return !strncasecmp(name, "x-amz-checksum-", 15) && strcasecmp(name + 15, "mode");
+}
+
 /* A flag, which some clients write in capitals. */
 static bool is_true(const char *name, const char *value)
 {
@@ -68,7 +73,7 @@ static enum MHD_Result collect(
 		"content-encoding", "content-language", "expires"};
 	struct list *l = cls;
 	bool user = !strncasecmp(name, "x-amz-meta-", 11);
-	bool keep = user || meta_stays_behind(name);
+	bool keep = user || meta_stays_behind(name) || meta_is_sum(name);
 	char *lower;
 
 	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]) && !keep; i++)
@@ -147,6 +152,24 @@ struct kvs *meta_of_copy(struct req *r, const struct kvs *source)
 		if (!meta_stays_behind(source->items[i].name))
 			list_add(&l, mem_strdup(source->items[i].name),
 				mem_strdup(source->items[i].value));
+	return list_take(&l);
+}
+
+static void list_copy(struct list *l, const struct kvs *from, bool sums)
+{
+	for (size_t i = 0; from && i < from->count; i++)
+		if (meta_is_sum(from->items[i].name) == sums)
+			list_add(l, mem_strdup(from->items[i].name),
+				mem_strdup(from->items[i].value));
+}
+
+struct kvs *meta_with_sums(struct kvs *meta, const struct kvs *sums)
+{
+	struct list l = {0};
+
+	list_copy(&l, meta, false);
+	list_copy(&l, sums, true);
+	kvs_unref(meta);
 	return list_take(&l);
 }
 

@@ -16,6 +16,10 @@ bool made_headers_ok(struct req *r);
 bool meta_stays_behind(const char *name);
 /* What a copy with the directive COPY has: the source's, and of what stays behind the request's. */
 struct kvs *meta_of_copy(struct req *r, const struct kvs *source);
+/* A header about checksums, kept with the metadata and shown to who asks for it. */
+bool meta_is_sum(const char *name);
+/* `meta`, whose reference it takes, with the checksums of `sums` in place of its own. */
+struct kvs *meta_with_sums(struct kvs *meta, const struct kvs *sums);
 /* The tags of x-amz-tagging, new (NULL: none). False with an error answer. */
 bool tags_of_request(struct req *r, struct kvs **ret_tags);
 /* x-amz-storage-class or STANDARD; NULL with an error answer. */

@@ -180,8 +180,7 @@ static void copy_to(struct req *r, struct bucket *b, const struct object *source
 
 	if (replace_meta ? !meta_of_request(r, &meta) : !made_headers_ok(r))
 		return;
-	if (!replace_meta)
-		meta = meta_of_copy(r, source->meta);
+	meta = replace_meta ? meta_with_sums(meta, source->meta) : meta_of_copy(r, source->meta);
 	if (replace_tags && !tags_of_request(r, &tags)) {
 		kvs_unref(meta);
 		return;

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "auth.h"
 #include "customer.h"
 #include "hash.h"
 #include "meta.h"
@@ -73,7 +74,7 @@ void op_upload_part(struct req *r)
 	struct blob *blob = NULL;
 	struct data *data;
 
-	if (!number || !customer_key_fits(r, false, u->meta))
+	if (!number || !customer_key_fits(r, false, u->meta) || !auth_check_part_sum(r, u->meta))
 		return;
 	if (r->body_len > PART_MAX) {
 		req_error(r, "EntityTooLarge", NULL);
@@ -175,12 +176,17 @@ static void complete(struct req *r, struct bucket *bucket, struct upload *u, str
 {
 	struct store *store = &r->srv->store;
 	const struct object *o;
+	struct data *data;
+	struct kvs *sum, *meta;
 	char etag[40];
 	struct buf *b;
 
 	multi_etag(c, etag);
-	o = store_put(store, bucket, r->key, data_concat(c->list, c->count, etag), kvs_ref(u->meta),
-		kvs_ref(u->tags), u->storage_class);
+	data = data_concat(c->list, c->count, etag);
+	sum = auth_whole_sum(u->meta, data);
+	meta = meta_with_sums(kvs_ref(u->meta), sum);
+	kvs_unref(sum);
+	o = store_put(store, bucket, r->key, data, meta, kvs_ref(u->tags), u->storage_class);
 	if (!o) {
 		req_error(r, "InternalError", "The folder of --dir cannot be written");
 		return;

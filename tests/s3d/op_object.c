@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "customer.h"
 #include "meta.h"
@@ -96,8 +97,10 @@ static void bad_range(struct req *r, const char *text, uint64_t size)
 	req_add_header(r, "Content-Range", header);
 }
 
-static void add_object_headers(struct req *r, const struct object *o)
+static void add_object_headers(struct req *r, const struct object *o, bool whole)
 {
+	const char *mode = req_header(r, "x-amz-checksum-mode");
+	bool sums = whole && mode && !strcasecmp(mode, "ENABLED"), summed = false;
 	char text[24];
 
 	add_header_etag(r, o->data->etag);
@@ -106,9 +109,14 @@ static void add_object_headers(struct req *r, const struct object *o)
 	if (!kvs_get(o->meta, "content-type"))
 		req_add_header(r, "Content-Type", "binary/octet-stream");
 	for (size_t i = 0; o->meta && i < o->meta->count; i++)
-		if (strcmp(o->meta->items[i].name, META_ACL))
+		if (strcmp(o->meta->items[i].name, META_ACL) &&
+			(sums || !meta_is_sum(o->meta->items[i].name)))
 			req_add_header(r, o->meta->items[i].name, o->meta->items[i].value);
 	add_header_version(r, o);
+	for (size_t i = 0; o->meta && i < o->meta->count; i++)
+		summed |= meta_is_sum(o->meta->items[i].name);
+	if (sums && summed && !kvs_get(o->meta, "x-amz-checksum-type"))
+		req_add_header(r, "x-amz-checksum-type", "FULL_OBJECT");
 	if (strcmp(o->storage_class, "STANDARD"))
 		req_add_header(r, "x-amz-storage-class", o->storage_class);
 	if (o->tags) {
@@ -141,7 +149,8 @@ static void send_object(struct req *r, bool archived_too)
 	r->answer.data = data_ref(o->data);
 	r->answer.data_off = off;
 	r->answer.data_len = len;
-	add_object_headers(r, o);
+	/* S3 sends none with a range. */
+	add_object_headers(r, o, range != RANGE_OK);
 	if (range != RANGE_OK)
 		return;
 	req_status(r, 206);

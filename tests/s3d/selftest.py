@@ -14,6 +14,7 @@ sys.dont_write_bytecode = True  # the tests may run in a tree that is not ours t
 from selftest_lib import SEED, TESTS
 import selftest_objects  # noqa: F401, pylint: disable=unused-import
 import selftest_copies  # noqa: F401, pylint: disable=unused-import
+import selftest_sums  # noqa: F401, pylint: disable=unused-import
 import selftest_behaviour  # noqa: F401, pylint: disable=unused-import
 import selftest_versions  # noqa: F401, pylint: disable=unused-import
 

@@ -189,6 +189,17 @@ static bool check(struct req *r)
 	return auth_check_body(r) && (r->op != OP_DELETE_OBJECTS || op_delete_objects_parse(r));
 }
 
+/* A bit of what came is another one: do the checksums that came with it tell? */
+static bool damage(struct req *r)
+{
+	size_t at = (size_t)r->action.flip_at;
+
+	if (at >= r->body_len)
+		return true;
+	r->body[at] ^= 1;
+	return auth_check_body(r);
+}
+
 static enum MHD_Result begin(struct req *r)
 {
 	struct s3d *srv = r->srv;
@@ -206,6 +217,8 @@ static enum MHD_Result begin(struct req *r)
 		return refuse(r);
 	}
 	r->action = faults_for(&srv->faults, r);
+	if (r->action.fires && r->action.flip && !damage(r))
+		return refuse(r);
 	if (r->action.fires && r->action.hang) {
 		hang(r);
 		return MHD_YES;

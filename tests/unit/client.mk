@@ -6,7 +6,7 @@ client_cppflags = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) $(CJSON_CFLAGS)
 client_tests = tests/unit/test_http tests/unit/test_http_many tests/unit/test_s3_retry \
 	tests/unit/test_s3_client tests/unit/test_s3_faults tests/unit/test_s3_recover \
 	tests/unit/test_s3_fetch tests/unit/test_s3_provider \
-	tests/unit/test_s3_tagging
+	tests/unit/test_s3_sum tests/unit/test_s3_tagging
 check_PROGRAMS += $(client_tests)
 TESTS += $(client_tests)
 
@@ -29,6 +29,10 @@ tests_unit_test_s3_client_SOURCES = tests/unit/test_s3_client.c \
 	tests/unit/s3_sync.c tests/unit/s3_sync.h tests/unit/s3d_run.c tests/unit/s3d_run.h
 tests_unit_test_s3_client_CPPFLAGS = $(client_cppflags)
 tests_unit_test_s3_client_LDADD = $(client_libs)
+
+tests_unit_test_s3_sum_SOURCES = tests/unit/test_s3_sum.c
+tests_unit_test_s3_sum_CPPFLAGS = $(client_cppflags)
+tests_unit_test_s3_sum_LDADD = $(client_libs)
 
 tests_unit_test_s3_tagging_SOURCES = tests/unit/test_s3_tagging.c \
 	tests/unit/s3_sync.c tests/unit/s3_sync.h tests/unit/s3d_run.c tests/unit/s3d_run.h

@@ -8,6 +8,7 @@ ns_tests = \
 	tests/unit/test_ns_meta \
 	tests/unit/test_ns_name \
 	tests/unit/test_ns_ranges \
+	tests/unit/test_util_crc \
 	tests/unit/test_util_text
 check_PROGRAMS += $(ns_tests)
 TESTS += $(ns_tests)
@@ -34,6 +35,9 @@ tests_unit_test_ns_extents_LDADD = $(ns_ldadd)
 tests_unit_test_ns_meta_SOURCES = tests/unit/test_ns_meta.c
 tests_unit_test_ns_meta_CPPFLAGS = $(ns_cppflags)
 tests_unit_test_ns_meta_LDADD = src/ns/libns.a src/s3/libs3.a src/util/libutil.a $(CMOCKA_LIBS)
+tests_unit_test_util_crc_SOURCES = tests/unit/test_util_crc.c
+tests_unit_test_util_crc_CPPFLAGS = $(ns_cppflags)
+tests_unit_test_util_crc_LDADD = src/util/libutil.a $(CRYPTO_LIBS) $(CMOCKA_LIBS)
 tests_unit_test_util_text_SOURCES = tests/unit/test_util_text.c
 tests_unit_test_util_text_CPPFLAGS = $(ns_cppflags)
 tests_unit_test_util_text_LDADD = src/util/libutil.a $(CMOCKA_LIBS)
