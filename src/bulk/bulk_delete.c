@@ -1,7 +1,8 @@
 /*
  * Delete batches: deletes whose turn has come are gathered and sent as DeleteObjects of up to 1,000
  * keys. A batch leaves when it is full, when somebody waits (bulk_hurry), or when no delete has
- * come for a moment. Every key has its own answer, its own retries and its own completion.
+ * come for a moment. Every key has its own answer, its own retries and its own completion. A server
+ * without DeleteObjects is sent a DeleteObject for each, through the same window.
  */
 #include <stdlib.h>
 
@@ -55,6 +56,8 @@ static void batch_done(
 {
 	struct batch *b = ctx;
 	struct bulk_target *t = b->target;
+	bool singly = err->cls != S3_OK && err->cls != S3_CANCELLED &&
+		      s3_client_lacks(t->client, S3_ABLE_DELETE_MANY);
 	int64_t delay_ms = -1;
 	size_t i;
 
@@ -63,6 +66,10 @@ static void batch_done(
 	for (i = 0; i < b->count; i++) {
 		const struct s3_err *e = err->cls == S3_OK ? &key_errs[i] : err;
 
+		if (singly) {
+			delete_queue(b->ops[i]);
+			continue;
+		}
 		/* What is to be tried again comes back together, to be a batch again. */
 		if (e->cls != S3_OK && bulk_try_again(b->ops[i], e, &delay_ms))
 			continue;
@@ -113,6 +120,29 @@ static void delete_unqueue(struct bulk_op *op)
 	t->delete_bytes -= s3_delete_weight(op->key);
 }
 
+static void single_done(void *ctx, const struct s3_err *err)
+{
+	struct bulk_op *op = ctx;
+
+	bulk_landed_one(op->target, &op->launch, err);
+	if (err->cls == S3_OK || !bulk_try_again(op, err, NULL))
+		bulk_finish(op, err);
+}
+
+/* Nothing is gained by waiting for more. */
+static bool launch_single(struct bulk_target *t)
+{
+	struct bulk_op *op = TAILQ_FIRST(&t->deletes);
+
+	if (!op || !bulk_window_admits(&t->window, BULK_COST_ONE, clk_mono_ms()))
+		return false;
+	delete_unqueue(op);
+	bulk_begun(op);
+	op->launch = bulk_launched(t, BULK_COST_ONE);
+	s3_delete(t->client, op->key, S3_NO_RETRY, single_done, op);
+	return true;
+}
+
 bool delete_launch(struct bulk_target *t)
 {
 	struct bulk_op *first;
@@ -127,6 +157,8 @@ bool delete_launch(struct bulk_target *t)
 	}
 	if (!t->delete_count)
 		t->deletes_due = false;
+	if (s3_client_lacks(t->client, S3_ABLE_DELETE_MANY))
+		return launch_single(t);
 	if (!t->deletes_due && t->delete_count < batch_max(t) &&
 		t->delete_bytes <= S3_DELETE_BYTES_MAX)
 		return false;

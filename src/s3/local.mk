@@ -24,6 +24,7 @@ src_s3_libs3_a_SOURCES = \
 	src/s3/s3_fetch_sts.c \
 	src/s3/s3_ini.c src/s3/s3_ini.h \
 	src/s3/s3_int.h \
+	src/s3/s3_lacks.c src/s3/s3_lacks.h \
 	src/s3/s3_list.c \
 	src/s3/s3_made.c src/s3/s3_made.h \
 	src/s3/s3_meta.c \

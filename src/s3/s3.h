@@ -194,6 +194,18 @@ bool s3_client_copies_tags(const struct s3_client *client);
 /* ... and this is the whole sentence about it, "" when all is well. Borrowed. */
 const char *s3_client_credentials_problem(const struct s3_client *client);
 
+/*
+ * What not every server can do. The first refusal that means this and nothing else is noted and
+ * logged, once a client; from then on the operation is not asked for any more. What a server has
+ * done once it can do, whatever it answers later.
+ */
+enum s3_ability {
+	S3_ABLE_DELETE_MANY, /* DeleteObjects */
+	S3_ABILITIES
+};
+/* Has the server said that it cannot? Then s3_delete_many is of no use. */
+bool s3_client_lacks(const struct s3_client *client, enum s3_ability ability);
+
 struct s3_stats {
 	uint64_t requests;  /* HTTP attempts */
 	uint64_t throttled; /* attempts answered SlowDown in any form */

@@ -250,6 +250,23 @@ const char *s3_client_credentials_problem(const struct s3_client *c)
 	return c->provider ? s3_provider_problem(c->provider) : "";
 }
 
+bool s3_client_lacks(const struct s3_client *c, enum s3_ability ability)
+{
+	return s3_abilities_lack(&c->abilities, ability);
+}
+
+void s3_client_heard(
+	struct s3_client *c, enum s3_ability ability, const struct s3_err *err, bool refused)
+{
+	char text[400];
+
+	if (err->cls == S3_OK)
+		s3_abilities_has(&c->abilities, ability);
+	else if (refused && s3_abilities_refused(&c->abilities, ability))
+		log_warn("bucket %s: %s; the server said: %s", c->settings.bucket,
+			s3_ability_missing(ability), s3_err_text(err, text, sizeof(text)));
+}
+
 void s3_client_stats(const struct s3_client *c, struct s3_stats *stats)
 {
 	*stats = c->stats;

@@ -164,6 +164,9 @@ static void many_complete(struct s3_op *op)
 	struct delete_many *m = (struct delete_many *)op;
 	size_t i;
 
+	if (m->sent_count)
+		s3_client_heard(
+			op->client, S3_ABLE_DELETE_MANY, &op->err, s3_err_no_batches(&op->err));
 	for (i = 0; i < m->count; i++)
 		m->key_errs[i].resent |= op->err.resent;
 	op->done.delete_many(op->ctx, &op->err, m->key_errs, m->count);

@@ -204,6 +204,21 @@ bool s3_err_other_region(const struct s3_err *err)
 	       !strcmp(err->code, "IllegalLocationConstraintException");
 }
 
+bool s3_err_unimplemented(const struct s3_err *err)
+{
+	return err->http_status == 501 || !strcmp(err->code, "NotImplemented");
+}
+
+bool s3_err_no_batches(const struct s3_err *err)
+{
+	if (s3_err_unimplemented(err) || err->http_status == 405)
+		return true;
+	if (err->http_status == 404)
+		return strcmp(err->code, "NoSuchBucket") != 0;
+	return err->http_status == 400 && (!strcmp(err->code, "InvalidArgument") ||
+						  !strcmp(err->code, "MalformedPOSTRequest"));
+}
+
 bool s3_err_skewed(const struct s3_err *err)
 {
 	return !strcmp(err->code, "RequestTimeTooSkewed");

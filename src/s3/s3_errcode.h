@@ -31,4 +31,13 @@ bool s3_err_skewed(const struct s3_err *err);
 /* True when fresh credentials would help (ExpiredToken and the like). */
 bool s3_err_expired(const struct s3_err *err);
 
+/* Does it say that the server does not have what was asked for? */
+bool s3_err_unimplemented(const struct s3_err *err);
+/*
+ * The same of a DeleteObjects, which servers that do not know it take for something else: for a
+ * form (400, as Google's XML API, s3cmd issue 1222), or for nothing at all (404, 405). Its
+ * parameters are never wrong otherwise.
+ */
+bool s3_err_no_batches(const struct s3_err *err);
+
 #endif

@@ -18,6 +18,7 @@
 #include "s3/s3_addr.h"
 #include "s3/s3_conf.h"
 #include "s3/s3_errcode.h"
+#include "s3/s3_lacks.h"
 #include "s3/s3_provider.h"
 #include "s3/s3_sign.h"
 #include "s3/s3_sum.h"
@@ -57,6 +58,7 @@ struct s3_client {
 	size_t reply_count, list_count;
 	struct s3_stats stats;
 	struct s3_sums sums;
+	struct s3_abilities abilities;
 	bool closing;
 	bool key_suspected; /* it was logged that an object may want another key of SSE-C, or none
 			     */
@@ -72,6 +74,13 @@ void s3_client_give_list(struct s3_client *c, struct s3_xml_list *list);
  * address, or the region changed too often to be true. Core thread.
  */
 bool s3_client_move(struct s3_client *c, const char *region);
+
+/*
+ * What the answer to a request that needs the ability says of it. `refused`: it means that the
+ * server cannot. The first time it says so, that is logged. Core thread.
+ */
+void s3_client_heard(
+	struct s3_client *c, enum s3_ability ability, const struct s3_err *err, bool refused);
 
 /* ---- operations ---- */
 

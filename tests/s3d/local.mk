@@ -11,6 +11,7 @@ tests_s3d_s3d_SOURCES = \
 	tests/s3d/guard.c tests/s3d/guard.h \
 	tests/s3d/hash.c tests/s3d/hash.h \
 	tests/s3d/issue.c tests/s3d/issue.h \
+	tests/s3d/lacks.c tests/s3d/lacks.h \
 	tests/s3d/limit.c tests/s3d/limit.h \
 	tests/s3d/main.c \
 	tests/s3d/meta.c tests/s3d/meta.h \

@@ -39,6 +39,8 @@ static const char usage[] =
 	"  --quota-mb N             memory for contents; default: 4096\n"
 	"  --idle-timeout-s N       closes idle connections; default: never\n"
 	"  --log-size N             requests kept for GET /-/log; default: 100000\n"
+	"  --lacks WHAT,...         operations that are not implemented, or one of list-type,\n"
+	"                           encoding-type[-at-all], copy-source-if-match (lacks.h)\n"
 	"  --dir DIR                keeps objects in DIR too, loads them at the start\n"
 	"  --seed-objects BUCKET:PREFIX:COUNT:SIZE\n"
 	"  --die-with-parent        ends when the process that started it ends\n";
@@ -67,6 +69,7 @@ enum {
 	OPT_LOG_SIZE,
 	OPT_DIR,
 	OPT_SEED,
+	OPT_LACKS,
 	OPT_DIE,
 	OPT_HELP
 };
@@ -95,6 +98,7 @@ static const struct option long_options[] = {
 	{"log-size", required_argument, NULL, OPT_LOG_SIZE},
 	{"dir", required_argument, NULL, OPT_DIR},
 	{"seed-objects", required_argument, NULL, OPT_SEED},
+	{"lacks", required_argument, NULL, OPT_LACKS},
 	{"die-with-parent", no_argument, NULL, OPT_DIE},
 	{"help", no_argument, NULL, OPT_HELP},
 	{NULL, 0, NULL, 0},
@@ -225,6 +229,8 @@ static bool take_option(struct s3d *srv, struct wishes *w, int opt, char *text, 
 		return true;
 	case OPT_LATENCY:
 		return latency_parse(srv, text) ? true : fail("wanted OP=MS,... instead of", text);
+	case OPT_LACKS:
+		return lacks_parse(&srv->lacks, text) ? true : fail("cannot lack", text);
 	case OPT_RATE:
 		return positive(text, &srv->limit.write_per_s);
 	case OPT_READ_RATE:

@@ -163,7 +163,7 @@ bool list_params(struct req *r, struct listing *l)
 		return false;
 	}
 	l->max = n < 1000 ? (unsigned)n : 1000;
-	l->url = encoding;
+	l->url = encoding && !r->srv->lacks.encoding;
 	req_param_bytes(r, "prefix", &l->prefix);
 	req_param_bytes(r, "delimiter", &l->delimiter);
 	return true;
@@ -203,6 +203,10 @@ void op_list_objects_v2(struct req *r)
 	struct bytes start_after = BYTES_NONE;
 	struct buf item = BUF_INIT(1u << 20);
 
+	if (r->srv->lacks.list_type) {
+		op_list_objects(r);
+		return;
+	}
 	if (!b || !list_params(r, &l))
 		return;
 	req_param_bytes(r, "start-after", &start_after);

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "lacks.h"
 #include "req.h"
 
 static const struct {
@@ -150,6 +151,6 @@ void op_run(struct req *r)
 {
 	if (!ops[r->op].run)
 		req_error(r, "NotImplemented", NULL);
-	else
+	else if (!lacks_refuse(r))
 		ops[r->op].run(r);
 }

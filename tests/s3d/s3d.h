@@ -8,6 +8,7 @@
 #include "auth.h"
 #include "faults.h"
 #include "issue.h"
+#include "lacks.h"
 #include "limit.h"
 #include "stats.h"
 #include "store.h"
@@ -35,6 +36,7 @@ struct s3d {
 	struct issue issue;
 	struct store store;
 	struct faults faults;
+	struct lacks lacks;
 	struct limit limit;
 	struct stats stats;
 	int64_t latency_ms[OP__COUNT];

@@ -43,6 +43,14 @@ bool s3_client_copies_tags(const struct s3_client *client)
 	return true;
 }
 
+/* This S3 can do everything. */
+bool s3_client_lacks(const struct s3_client *client, enum s3_ability ability)
+{
+	(void)client;
+	(void)ability;
+	return false;
+}
+
 size_t s3_delete_weight(struct bytes key)
 {
 	return key.len + 30;
@@ -549,6 +557,14 @@ struct s3_op *s3_delete_many(struct s3_client *c, const struct bytes *keys, size
 	op->key_count = count;
 	op_start(op);
 	return op;
+}
+
+/* With DeleteObjects there is no need of it. */
+struct s3_op *s3_delete(
+	struct s3_client *c, struct bytes key, unsigned flags, s3_done_fn *done, void *ctx)
+{
+	(void)c, (void)flags, (void)done, (void)ctx;
+	sim_fail("%.*s is deleted singly", (int)key.len, key.ptr);
 }
 
 /* ---- tags: no object here has any ---- */

@@ -178,6 +178,13 @@ static void launched(struct item *it)
 	it->phase = RUNNING;
 }
 
+/* Sources here are small, and S3 can do everything: no copies in parts, no deletes one by one. */
+static struct s3_op *not_expected(void)
+{
+	fail_msg("seed %llu: a request of a kind that has no place here", (unsigned long long)seed);
+	return NULL;
+}
+
 const char *s3_client_bucket(const struct s3_client *client)
 {
 	return (const char *)client;
@@ -221,6 +228,20 @@ static struct item *delete_of(struct s3_client *c, struct bytes key)
 	return NULL;
 }
 
+/* What a server lacks shows in tests/integ: these schedules have one that lacks nothing. */
+bool s3_client_lacks(const struct s3_client *client, enum s3_ability ability)
+{
+	(void)client;
+	(void)ability;
+	return false;
+}
+
+struct s3_op *s3_delete(
+	struct s3_client *c, struct bytes key, unsigned flags, s3_done_fn *done, void *ctx)
+{
+	return not_expected();
+}
+
 size_t s3_delete_weight(struct bytes key)
 {
 	return key.len + 40;
@@ -242,13 +263,6 @@ struct s3_op *s3_delete_many(struct s3_client *c, const struct bytes *keys, size
 			it->phase = RUNNING;
 	}
 	return fly((struct request){.delete_many = done, .ctx = ctx, .count = count});
-}
-
-/* Sources here are small: copies in parts have no place in these schedules. */
-static struct s3_op *not_expected(void)
-{
-	fail_msg("seed %llu: a copy in parts", (unsigned long long)seed);
-	return NULL;
 }
 
 struct s3_op *s3_head(struct s3_client *c, struct bytes key, struct bytes pin, unsigned flags,

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "s3/s3_errcode.h"
+#include "s3/s3_lacks.h"
 
 static void expect(int status, const char *code, enum s3_class cls, int errnum)
 {
@@ -155,6 +156,54 @@ static void kinds(void **state)
 	assert_false(s3_err_other_region(&err));
 }
 
+static bool no_batches(int status, const char *code)
+{
+	struct s3_err err;
+
+	s3_err_answer(&err, status, BYTES_STR(code), BYTES_NONE, BYTES_NONE);
+	return s3_err_no_batches(&err);
+}
+
+/* DeleteObjects is not there; not: the bucket is not, nor may it be done, nor is it a bad time. */
+static void batches_missing(void **state)
+{
+	assert_true(no_batches(501, ""));
+	assert_true(no_batches(501, "NotImplemented"));
+	assert_true(no_batches(400, "NotImplemented"));
+	assert_true(no_batches(405, "MethodNotAllowed"));
+	assert_true(no_batches(400, "InvalidArgument"));
+	assert_true(no_batches(400, "MalformedPOSTRequest"));
+	assert_true(no_batches(404, ""));
+	assert_false(no_batches(404, "NoSuchBucket"));
+	assert_false(no_batches(400, "MalformedXML"));
+	assert_false(no_batches(400, "ExpiredToken"));
+	assert_false(no_batches(400, ""));
+	assert_false(no_batches(403, "AccessDenied"));
+	assert_false(no_batches(500, "InternalError"));
+	assert_false(no_batches(503, "SlowDown"));
+	assert_false(no_batches(200, "AccessDenied"));
+}
+
+/* The first refusal is news; what has been served is never missing afterwards. */
+static void abilities(void **state)
+{
+	struct s3_abilities a = {0};
+	int i;
+
+	for (i = 0; i < S3_ABILITIES; i++)
+		assert_true(strlen(s3_ability_missing(i)) > 0);
+	assert_false(s3_abilities_lack(&a, S3_ABLE_DELETE_MANY));
+	assert_true(s3_abilities_refused(&a, S3_ABLE_DELETE_MANY));
+	assert_true(s3_abilities_lack(&a, S3_ABLE_DELETE_MANY));
+	assert_false(s3_abilities_refused(&a, S3_ABLE_DELETE_MANY));
+	s3_abilities_has(&a, S3_ABLE_DELETE_MANY);
+	assert_true(s3_abilities_lack(&a, S3_ABLE_DELETE_MANY));
+	a = (struct s3_abilities){0};
+	s3_abilities_has(&a, S3_ABLE_DELETE_MANY);
+	assert_false(s3_abilities_refused(&a, S3_ABLE_DELETE_MANY));
+	assert_false(s3_abilities_lack(&a, S3_ABLE_DELETE_MANY));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -165,6 +214,8 @@ int main(void)
 		cmocka_unit_test(text_is_cut_and_cleaned),
 		cmocka_unit_test(own_errors),
 		cmocka_unit_test(kinds),
+		cmocka_unit_test(batches_missing),
+		cmocka_unit_test(abilities),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,31 @@
+/* What a server can and cannot do: see s3_lacks.h. Pure functions, any thread. */
+#include "s3/s3_lacks.h"
+
+void s3_abilities_has(struct s3_abilities *a, enum s3_ability ability)
+{
+	if (a->of[ability] == S3_ABILITY_UNKNOWN)
+		a->of[ability] = S3_ABILITY_THERE;
+}
+
+bool s3_abilities_refused(struct s3_abilities *a, enum s3_ability ability)
+{
+	if (a->of[ability] != S3_ABILITY_UNKNOWN)
+		return false;
+	a->of[ability] = S3_ABILITY_MISSING;
+	return true;
+}
+
+bool s3_abilities_lack(const struct s3_abilities *a, enum s3_ability ability)
+{
+	return a->of[ability] == S3_ABILITY_MISSING;
+}
+
+const char *s3_ability_missing(enum s3_ability ability)
+{
+	static const char *const texts[S3_ABILITIES] = {
+		[S3_ABLE_DELETE_MANY] =
+			"no DeleteObjects, so that each object is deleted by a request of its own",
+	};
+
+	return texts[ability];
+}
