@@ -200,10 +200,12 @@ const char *s3_client_credentials_problem(const struct s3_client *client);
  * done once it can do, whatever it answers later.
  */
 enum s3_ability {
-	S3_ABLE_DELETE_MANY, /* DeleteObjects */
+	S3_ABLE_DELETE_MANY,   /* DeleteObjects */
+	S3_ABLE_LIST_V2,       /* ListObjectsV2; else ListObjects */
+	S3_ABLE_LIST_ENCODING, /* encoding-type of the two */
 	S3_ABILITIES
 };
-/* Has the server said that it cannot? Then s3_delete_many is of no use. */
+/* Has the server said that it cannot? Then s3_delete_many is of no use; s3_list does without. */
 bool s3_client_lacks(const struct s3_client *client, enum s3_ability ability);
 
 struct s3_stats {

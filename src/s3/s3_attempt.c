@@ -179,6 +179,14 @@ static void wait_ms(struct s3_op *op, int64_t delay_ms)
 	loop_timer_set(op->client->loop, &op->timer, delay_ms);
 }
 
+void s3_op_resend(struct s3_op *op)
+{
+	if (!op->type->data && !op->reply)
+		op->reply = s3_client_take_reply(op->client);
+	op->no_request = false;
+	wait_ms(op, 0);
+}
+
 /* True when the attempt may be signed; else the operation waits for credentials, or for its end. */
 static bool take_creds(struct s3_op *op)
 {

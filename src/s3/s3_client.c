@@ -267,6 +267,15 @@ void s3_client_heard(
 			s3_ability_missing(ability), s3_err_text(err, text, sizeof(text)));
 }
 
+void s3_client_ignored(struct s3_client *c, enum s3_ability ability, bool ignored)
+{
+	if (!ignored)
+		s3_abilities_has(&c->abilities, ability);
+	else if (s3_abilities_refused(&c->abilities, ability))
+		log_warn("bucket %s: %s; the server does not look at what asks for it",
+			c->settings.bucket, s3_ability_missing(ability));
+}
+
 void s3_client_stats(const struct s3_client *c, struct s3_stats *stats)
 {
 	*stats = c->stats;

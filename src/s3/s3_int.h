@@ -59,6 +59,8 @@ struct s3_client {
 	struct s3_stats stats;
 	struct s3_sums sums;
 	struct s3_abilities abilities;
+	bool listed;      /* a listing has been served */
+	bool lists_plain; /* with encoding-type it would not be */
 	bool closing;
 	bool key_suspected; /* it was logged that an object may want another key of SSE-C, or none
 			     */
@@ -81,6 +83,9 @@ bool s3_client_move(struct s3_client *c, const char *region);
  */
 void s3_client_heard(
 	struct s3_client *c, enum s3_ability ability, const struct s3_err *err, bool refused);
+
+/* The same of a parameter: was it answered as if it had not been there? */
+void s3_client_ignored(struct s3_client *c, enum s3_ability ability, bool ignored);
 
 /* ---- operations ---- */
 
@@ -214,6 +219,8 @@ struct bytes s3_op_pin(struct s3_op *op, struct bytes etag, struct bytes version
 /* The body; the runs are borrowed, the array of runs is copied. */
 void s3_op_body(struct s3_op *op, const struct s3_body *body);
 struct s3_op *s3_op_start(struct s3_op *op);
+/* Sends a held operation again, which may have another query and other headers now. */
+void s3_op_resend(struct s3_op *op);
 /* Completes a held operation, now. */
 void s3_op_finish(struct s3_op *op);
 

@@ -25,6 +25,10 @@ const char *s3_ability_missing(enum s3_ability ability)
 	static const char *const texts[S3_ABILITIES] = {
 		[S3_ABLE_DELETE_MANY] =
 			"no DeleteObjects, so that each object is deleted by a request of its own",
+		[S3_ABLE_LIST_V2] = "no ListObjectsV2, so that ListObjects is used",
+		[S3_ABLE_LIST_ENCODING] = "no encoding-type in listings, so that directories with "
+					  "names that XML cannot "
+					  "carry (control characters) cannot be listed",
 	};
 
 	return texts[ability];

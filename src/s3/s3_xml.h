@@ -35,7 +35,7 @@ struct s3_xml_fault {
 	int64_t server_time_ms; /* of RequestTimeTooSkewed */
 };
 
-/* -- ListObjectsV2 -- */
+/* -- ListObjectsV2 and ListObjects -- */
 
 struct s3_xml_list;
 struct s3_xml_list *s3_xml_list_new(void);
@@ -47,11 +47,18 @@ void s3_xml_list_feed(struct s3_xml_list *list, const char *p, size_t len);
 /*
  * The document is over. With S3_XML_OK `page` is filled, else with S3_XML_ERROR `fault`; both are
  * borrowed from the parser until reset or free. Keys are decoded when the page says
- * EncodingType=url. Entries are in the order of their bytes. S3_XML_BAD too when IsTruncated has no
- * NextContinuationToken. Call once a document.
+ * EncodingType=url. Entries are in the order of their bytes. The token of the next page is the
+ * marker, in an answer of ListObjects. S3_XML_BAD too when IsTruncated has neither. Call once a
+ * document.
  */
 enum s3_xml_status s3_xml_list_end(
 	struct s3_xml_list *list, struct s3_list_page *page, struct s3_xml_fault *fault);
+/*
+ * After S3_XML_OK: is it an answer of ListObjects, the first version? Only the second has KeyCount
+ * and tokens, only the first markers; a last page without all of them may be either: false.
+ */
+bool s3_xml_list_is_v1(const struct s3_xml_list *list);
+bool s3_xml_list_is_encoded(const struct s3_xml_list *list); /* EncodingType=url */
 
 /* Objects of this class cannot be read before somebody restores them. */
 bool s3_class_archived(struct bytes storage_class);

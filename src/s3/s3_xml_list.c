@@ -1,7 +1,7 @@
 /*
- * Pages of ListObjectsV2: see s3_xml.h. One owner at a time. The page's strings are kept in one
- * buffer by their offsets while the document comes in, and become pointers at its end. Keys are
- * decoded only then: EncodingType may follow them.
+ * Pages of ListObjectsV2 and ListObjects: see s3_xml.h. One owner at a time. The page's strings are
+ * kept in one buffer by their offsets while the document comes in, and become pointers at its end.
+ * Keys are decoded only then: EncodingType may follow them.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -25,8 +25,9 @@ struct s3_xml_list {
 	struct s3_list_entry *entries;
 	size_t count, room;
 	struct buf decoded; /* keys, when they came encoded */
-	struct s3_span next_token, last_class;
+	struct s3_span next_token, next_marker, last_class;
 	bool url_encoded, has_truncated, truncated, has_token;
+	bool has_count, has_marker; /* what only V2, and only V1 has */
 };
 
 /* ---- elements -------------------------------------------------------------------------------- */
@@ -117,6 +118,16 @@ static bool end_of_page_field(struct s3_xml_list *list, enum s3_tag tag, struct 
 		list->next_token = s3_sax_keep(&list->sax, text);
 		list->has_token = text.len > 0;
 		return true;
+	case TAG_NEXT_MARKER:
+		list->next_marker = s3_sax_keep(&list->sax, text);
+		list->has_marker = true;
+		return true;
+	case TAG_MARKER:
+		list->has_marker = true;
+		return true;
+	case TAG_KEY_COUNT:
+		list->has_count = true;
+		return true;
 	case TAG_ENCODING_TYPE:
 		list->url_encoded = bytes_equal(text, BYTES_LIT("url"));
 		return list->url_encoded || !text.len;
@@ -169,8 +180,9 @@ void s3_xml_list_reset(struct s3_xml_list *list)
 	free(list->entries);
 	list->entries = NULL;
 	list->count = 0;
-	list->next_token = list->last_class = (struct s3_span){0, 0};
+	list->next_token = list->next_marker = list->last_class = (struct s3_span){0, 0};
 	list->url_encoded = list->has_truncated = list->truncated = list->has_token = false;
+	list->has_count = list->has_marker = false;
 }
 
 void s3_xml_list_feed(struct s3_xml_list *list, const char *p, size_t len)
@@ -178,18 +190,22 @@ void s3_xml_list_feed(struct s3_xml_list *list, const char *p, size_t len)
 	s3_sax_feed(&list->sax, p, len);
 }
 
+static void decode(struct s3_xml_list *list, struct s3_span *key)
+{
+	size_t from = list->decoded.len;
+
+	s3_uri_decode(&list->decoded, s3_sax_kept(&list->sax, *key));
+	*key = (struct s3_span){from, list->decoded.len - from};
+}
+
 /* Moves all keys, decoded, into their own buffer. A decoded key is never longer: nothing fails. */
 static void decode_keys(struct s3_xml_list *list)
 {
 	size_t i;
 
-	for (i = 0; i < list->count; i++) {
-		struct s3_span *key = &list->rows[i].key;
-		size_t from = list->decoded.len;
-
-		s3_uri_decode(&list->decoded, s3_sax_kept(&list->sax, *key));
-		*key = (struct s3_span){from, list->decoded.len - from};
-	}
+	for (i = 0; i < list->count; i++)
+		decode(list, &list->rows[i].key);
+	decode(list, &list->next_marker);
 }
 
 bool s3_class_archived(struct bytes storage_class)
@@ -218,9 +234,15 @@ static void sort_entries(struct s3_list_entry *entries, size_t count)
 	}
 }
 
+/* Where the keys are. */
+static const char *keys_of(const struct s3_xml_list *list)
+{
+	return buf_str(list->url_encoded ? &list->decoded : &list->sax.kept);
+}
+
 static void make_entries(struct s3_xml_list *list)
 {
-	const char *keys = buf_str(list->url_encoded ? &list->decoded : &list->sax.kept);
+	const char *keys = keys_of(list);
 	size_t i;
 
 	free(list->entries);
@@ -240,24 +262,47 @@ static void make_entries(struct s3_xml_list *list)
 	sort_entries(list->entries, list->count);
 }
 
+bool s3_xml_list_is_v1(const struct s3_xml_list *list)
+{
+	return !list->has_count && !list->has_token && (list->has_marker || list->truncated);
+}
+
+bool s3_xml_list_is_encoded(const struct s3_xml_list *list)
+{
+	return list->url_encoded;
+}
+
+/* Where the next page goes on. Without a delimiter V1 does not say it: at the last key. */
+static struct bytes next_page(const struct s3_xml_list *list)
+{
+	if (list->has_token)
+		return s3_sax_kept(&list->sax, list->next_token);
+	if (!s3_xml_list_is_v1(list))
+		return BYTES_LIT("");
+	if (list->next_marker.len)
+		return BYTES(keys_of(list) + list->next_marker.start, list->next_marker.len);
+	return list->count ? list->entries[list->count - 1].key : BYTES_LIT("");
+}
+
 enum s3_xml_status s3_xml_list_end(
 	struct s3_xml_list *list, struct s3_list_page *page, struct s3_xml_fault *fault)
 {
 	enum s3_xml_status status = s3_sax_end(&list->sax, TAG_LIST_RESULT, fault);
+	struct bytes next;
 
 	memset(page, 0, sizeof(*page));
 	if (status != S3_XML_OK)
 		return status;
-	/* A page that does not say whether it is the last one could hide the rest of a listing. */
-	if (!list->has_truncated || (list->truncated && !list->has_token))
-		return S3_XML_BAD;
 	if (list->url_encoded)
 		decode_keys(list);
 	make_entries(list);
+	next = list->truncated ? next_page(list) : BYTES_NONE;
+	/* A page that does not say whether it is the last one could hide the rest of a listing. */
+	if (!list->has_truncated || (list->truncated && !next.len))
+		return S3_XML_BAD;
 	page->entries = list->entries;
 	page->count = list->count;
 	page->truncated = list->truncated;
-	if (list->truncated)
-		page->next_token = s3_sax_kept(&list->sax, list->next_token);
+	page->next_token = next;
 	return S3_XML_OK;
 }

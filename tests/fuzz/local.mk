@@ -21,7 +21,8 @@ check_PROGRAMS += $(fuzz_tests)
 TESTS += $(fuzz_tests)
 
 fuzz_sources = tests/fuzz/fuzz_main.c tests/fuzz/fuzz.h
-fuzz_opts_sources = src/cli/opts.c src/cli/opts_mount.c src/cli/opts_object.c src/cli/opts_version.c src/cli/share_wire.c
+fuzz_opts_sources = src/cli/opts.c src/cli/opts_mount.c src/cli/opts_object.c \
+	src/cli/opts_version.c src/cli/share_wire.c
 fuzz_cppflags = $(AM_CPPFLAGS) $(CJSON_CFLAGS) $(CURL_CFLAGS)
 fuzz_ldadd = src/s3/libs3.a src/http/libhttp.a src/util/libutil.a \
 	$(CURL_LIBS) $(XML_LIBS) $(CRYPTO_LIBS) $(CJSON_LIBS)

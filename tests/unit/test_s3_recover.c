@@ -289,6 +289,31 @@ static void test_stats(void **state)
 	assert_int_equal(stats.in_flight, 0);
 }
 
+/* A server that knows markers as little as it knows tokens would be listed for ever. */
+static void test_list_that_leads_nowhere(void **state)
+{
+	static const char page[] =
+		"\"status\":200,\"body\":\"<ListBucketResult><Contents><Key>b</Key>"
+		"<Size>1</Size></Contents><IsTruncated>true</IsTruncated>"
+		"</ListBucketResult>\"";
+	struct sync *s = *state;
+	struct s3_list_params params = {.prefix = BYTES_NONE};
+
+	s->flags = S3_NO_RETRY;
+	fault("ListObjects*", page);
+	assert_int_equal(sync_list(s, &params), S3_OK);
+	assert_true(s->truncated);
+	assert_string_equal(s->token, "b");
+	assert_true(s3_client_lacks(s->client, S3_ABLE_LIST_V2));
+	params.token = BYTES_LIT("a");
+	assert_int_equal(sync_list(s, &params), S3_OK);
+	params.token = BYTES_LIT("b");
+	assert_int_equal(sync_list(s, &params), S3_TRANSIENT);
+	assert_string_equal(s->err.code, "BadAnswer");
+	assert_int_equal(s3d_requests(&faults_server, "ListObjectsV2"), 1);
+	assert_int_equal(s3d_requests(&faults_server, "ListObjects"), 2);
+}
+
 static int all_tests(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -303,6 +328,7 @@ static int all_tests(void)
 		WITH_CLIENT(test_cancel),
 		WITH_CLIENT(test_free_under_way),
 		WITH_CLIENT(test_stats),
+		WITH_CLIENT(test_list_that_leads_nowhere),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

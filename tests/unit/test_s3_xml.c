@@ -167,6 +167,35 @@ static void list_encodings(void **state)
 	}
 }
 
+/* Pages of the first version, from servers that know no other: where they go on. */
+static void list_by_marker(void **state)
+{
+	static const char plain[] = PAGE_HEAD OBJECT("b")
+		OBJECT("a%41") "<IsTruncated>true</IsTruncated></ListBucketResult>";
+	static const char marked[] = PAGE_HEAD OBJECT(
+		"b") "<Marker/><NextMarker>d%2B%2F</NextMarker><CommonPrefixes>"
+		     "<Prefix>d%2B%2F</Prefix></CommonPrefixes>"
+		     "<EncodingType>url</EncodingType><IsTruncated>true</IsTruncated>"
+		     "</ListBucketResult>";
+
+	assert_int_equal(read_list(BYTES_STR(plain)), S3_XML_OK);
+	assert_true(s3_xml_list_is_v1(list));
+	assert_false(s3_xml_list_is_encoded(list));
+	assert_true(page.truncated);
+	expect_bytes(page.next_token, "b");
+	assert_int_equal(read_list(BYTES_STR(marked)), S3_XML_OK);
+	assert_true(s3_xml_list_is_v1(list));
+	assert_true(s3_xml_list_is_encoded(list));
+	expect_bytes(page.next_token, "d+/");
+	expect_bytes(page.entries[1].key, "d+/");
+	assert_int_equal(read_list(BYTES_LIT(PAGE_HEAD "<Marker/>" PAGE_TAIL)), S3_XML_OK);
+	assert_true(s3_xml_list_is_v1(list));
+	assert_int_equal(read_list(BYTES_LIT(PAGE_HEAD PAGE_TAIL)), S3_XML_OK);
+	assert_false(s3_xml_list_is_v1(list));
+	assert_int_equal(read_list(BYTES_LIT(list_text)), S3_XML_OK);
+	assert_false(s3_xml_list_is_v1(list));
+}
+
 static void list_several_prefixes_in_one(void **state)
 {
 	static const char text[] =
@@ -188,6 +217,8 @@ static void list_that_makes_no_sense(void **state)
 		PAGE_HEAD "</ListBucketResult>", /* no IsTruncated */
 		PAGE_HEAD "<IsTruncated>maybe</IsTruncated></ListBucketResult>",
 		PAGE_HEAD "<IsTruncated>true</IsTruncated></ListBucketResult>",
+		PAGE_HEAD OBJECT("k") "<KeyCount>1</KeyCount><IsTruncated>true</IsTruncated>"
+				      "</ListBucketResult>",
 		PAGE_HEAD "<Contents><Size>1</Size></Contents>" PAGE_TAIL,
 		PAGE_HEAD "<Contents><Key>k</Key></Contents>" PAGE_TAIL,
 		PAGE_HEAD "<Contents><Key>k</Key><Size>-1</Size></Contents>" PAGE_TAIL,
@@ -539,6 +570,7 @@ int main(void)
 		cmocka_unit_test(list_cut_short),
 		cmocka_unit_test(list_odd_keys),
 		cmocka_unit_test(list_encodings),
+		cmocka_unit_test(list_by_marker),
 		cmocka_unit_test(list_several_prefixes_in_one),
 		cmocka_unit_test(list_that_makes_no_sense),
 		cmocka_unit_test(list_other_roots),
