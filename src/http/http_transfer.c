@@ -116,11 +116,13 @@ static size_t on_header(char *ptr, size_t size, size_t count, void *ctx)
 	return x->take == HTTP_MORE ? line.len : 0;
 }
 
-static void keep_error(struct http_result *res, const char *ptr, size_t len)
+/* What is behind the bound is not waited for: it may never end. */
+static enum http_take keep_error(struct http_result *res, const char *ptr, size_t len)
 {
 	size_t room = res->error.max - res->error.len;
 
 	buf_add(&res->error, ptr, len < room ? len : room);
+	return len < room ? HTTP_MORE : HTTP_ENOUGH;
 }
 
 /* CURLOPT_WRITEFUNCTION: only answers below 300 reach the sink. */
@@ -133,7 +135,7 @@ static size_t on_data(char *ptr, size_t size, size_t count, void *ctx)
 	touch(x);
 	r->result.bytes_in += len;
 	if (r->result.status >= 300)
-		keep_error(&r->result, ptr, len);
+		x->take = keep_error(&r->result, ptr, len);
 	else if (r->data)
 		x->take = r->data(r, ptr, len);
 	return x->take == HTTP_MORE ? len : 0;

@@ -6,14 +6,18 @@
  * name that was there before keeps its place among the inode numbers. A directory that does not end
  * after CHAIN_PAGES pages is listed on in parallel ranges (ns_ranges.c).
  */
+#include <errno.h>
 #include <stdlib.h>
 
 #include "ns/ns_list.h"
 #include "ns/ns_ranges.h"
 #include "util/clk.h"
+#include "util/log.h"
 #include "util/mem.h"
 
 #define CHAIN_PAGES 3
+/* Pages in a row that show nothing new: S3 sends some that are empty, over what was removed. */
+#define VAIN_PAGES_MAX 100
 
 struct lister {
 	struct node *dir; /* a reference */
@@ -27,6 +31,7 @@ struct lister {
 	struct buf last; /* name of the last entry */
 	bool in_chain;   /* no ranges: the server's order does not allow them */
 	unsigned pages;
+	unsigned vain_pages;
 	struct ranges *ranges; /* or NULL */
 };
 
@@ -154,6 +159,42 @@ static void range_end(void *ctx, const struct s3_err *err)
 	ask_page(l, BYTES_NONE);
 }
 
+/* Has this listing shown the entry before? */
+static bool is_seen(const struct lister *l, const struct s3_list_entry *e)
+{
+	struct bytes component = BYTES(e->key.ptr + l->prefix_len, e->key.len - l->prefix_len);
+	struct buf name = BUF_INIT(8192);
+	const struct node *n;
+
+	component.len -= e->is_prefix;
+	name_encode(component, false, &name);
+	n = node_live(l->dir, buf_bytes(&name));
+	buf_free(&name);
+	return n && n->checked_ms >= l->start_ms;
+}
+
+/* A listing that shows nothing new for long will not end: its pages go round in a circle. */
+static bool goes_in_circles(struct lister *l, const struct s3_list_page *page)
+{
+	bool vain = !page->count ||
+		    (is_seen(l, &page->entries[0]) && is_seen(l, &page->entries[page->count - 1]));
+
+	l->vain_pages = vain ? l->vain_pages + 1 : 0;
+	return l->vain_pages > VAIN_PAGES_MAX;
+}
+
+static void end_circle(struct lister *l)
+{
+	struct s3_err err = {.cls = S3_FAILED, .errnum = EIO};
+	struct buf path = BUF_INIT(0);
+
+	node_path(l->dir, &path);
+	log_warn("the listing of %s does not end: %d pages in a row show nothing new",
+		buf_str(&path), VAIN_PAGES_MAX);
+	buf_free(&path);
+	lister_end(l, &err);
+}
+
 /* A page that has a successor: true when that is the ranges' to ask for. */
 static bool range_out(struct lister *l, const struct s3_list_page *page)
 {
@@ -176,6 +217,10 @@ static void page_in(void *ctx, const struct s3_err *err, const struct s3_list_pa
 
 	if (err->cls != S3_OK) {
 		lister_end(l, err);
+		return;
+	}
+	if (page->truncated && goes_in_circles(l, page)) {
+		end_circle(l);
 		return;
 	}
 	ranges = page->truncated && range_out(l, page);

@@ -34,6 +34,7 @@ struct rename_job {
 	struct move **moves;
 	size_t count, cap, left;
 	size_t limit;
+	unsigned pages;
 	enum phase phase;
 	struct held_walks *held;
 	pid_t tid;                   /* who renames */
@@ -386,7 +387,8 @@ static void listed(void *ctx, const struct s3_err *err, const struct s3_list_pag
 	for (i = 0; i < page->count; i++)
 		if (bytes_starts(page->entries[i].key, buf_bytes(&j->from)))
 			add_move(j, &page->entries[i]);
-	if (j->count > j->limit || TAILQ_EMPTY(&j->waiters)) {
+	/* However few keys they have, and whether or not they ever end. */
+	if (j->count > j->limit || ++j->pages > j->limit || TAILQ_EMPTY(&j->waiters)) {
 		job_end(j, EXDEV);
 		return;
 	}

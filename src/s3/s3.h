@@ -446,6 +446,9 @@ struct s3_op *s3_delete_many(struct s3_client *c, const struct bytes *keys, size
 #define S3_PARTS_MAX 10000
 /* S3 User Guide, "Creating object key names". */
 #define S3_KEY_BYTES_MAX 1024
+/* Other servers decide for themselves; a listing with a longer one is refused. Escaped, in three
+ * bytes each, such a key's name still fits 8 KiB. */
+#define S3_KEY_LISTED_MAX 2560
 #define S3_COPY_MAX ((uint64_t)5 << 30) /* largest source of one CopyObject */
 
 typedef void s3_create_fn(void *ctx, const struct s3_err *err, struct bytes upload_id);

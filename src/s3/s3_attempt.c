@@ -107,8 +107,7 @@ static bool prepare(struct http_request *r, struct http_draft *draft)
 
 static enum http_take feed_reply(struct http_request *r, const char *ptr, size_t len)
 {
-	s3_xml_reply_feed(((struct s3_op *)r)->reply, ptr, len);
-	return HTTP_MORE;
+	return s3_xml_reply_feed(((struct s3_op *)r)->reply, ptr, len) ? HTTP_MORE : HTTP_ENOUGH;
 }
 
 static enum http_take begin(struct http_request *r)
@@ -322,6 +321,17 @@ static void set_fault(struct s3_op *op, const struct s3_xml_fault *fault)
 	op->fault_time_ms = fault->server_time_ms;
 }
 
+void s3_op_bad_answer(struct s3_op *op, const char *what)
+{
+	struct bytes id = s3_op_answer(op, "x-amz-request-id");
+
+	s3_err_set(&op->err, S3_TRANSIENT, EIO, "BadAnswer", "%s answered %d, but %s",
+		op->type->name, op->http.result.status, what);
+	op->err.http_status = op->http.result.status;
+	if (id.len < sizeof(op->err.request_id))
+		memcpy(op->err.request_id, id.ptr, id.len + 1);
+}
+
 void s3_op_xml_failure(
 	struct s3_op *op, enum s3_xml_status status, const struct s3_xml_fault *fault)
 {
@@ -331,17 +341,11 @@ void s3_op_xml_failure(
 		[S3_XML_BAD] = "the document is not what S3 sends",
 		[S3_XML_OTHER] = "the document is of another kind",
 	};
-	struct bytes id = s3_op_answer(op, "x-amz-request-id");
 
-	if (status == S3_XML_ERROR) {
+	if (status == S3_XML_ERROR)
 		set_fault(op, fault);
-		return;
-	}
-	s3_err_set(&op->err, S3_TRANSIENT, EIO, "BadAnswer", "%s answered %d, but %s",
-		op->type->name, op->http.result.status, words[status]);
-	op->err.http_status = op->http.result.status;
-	if (id.len < sizeof(op->err.request_id))
-		memcpy(op->err.request_id, id.ptr, id.len + 1);
+	else
+		s3_op_bad_answer(op, words[status]);
 }
 
 void s3_op_check_reply(struct s3_op *op)
@@ -469,6 +473,10 @@ static void log_failure(const struct s3_op *op, int64_t delay_ms)
 	log_debug("s3 %s %.*s failed: %s; again in %lld ms", op->type->name,
 		(int)(op->key.len < 1024 ? op->key.len : 1024), op->key.ptr,
 		s3_err_text(&op->err, text, sizeof(text)), (long long)delay_ms);
+	/* Nobody else tells a person what a server that talks nonsense has said. */
+	if (delay_ms < 0 && !(op->flags & S3_NO_RETRY) && !strcmp(op->err.code, "BadAnswer"))
+		log_warn("in bucket %s: %s", op->client->settings.bucket,
+			s3_err_text(&op->err, text, sizeof(text)));
 }
 
 static void http_done(struct http_request *r)

@@ -8,6 +8,7 @@ struct buckets_op {
 	struct s3_op op;
 	struct s3_xml_buckets *parser;
 	struct s3_bucket_page page;
+	struct bytes token; /* that was sent; kept */
 	s3_buckets_fn *done;
 };
 
@@ -18,8 +19,9 @@ static void buckets_reset(struct s3_op *op)
 
 static enum http_take buckets_data(struct s3_op *op, const char *ptr, size_t len)
 {
-	s3_xml_buckets_feed(((struct buckets_op *)op)->parser, ptr, len);
-	return HTTP_MORE;
+	struct s3_xml_buckets *parser = ((struct buckets_op *)op)->parser;
+
+	return s3_xml_buckets_feed(parser, ptr, len) ? HTTP_MORE : HTTP_ENOUGH;
 }
 
 static void buckets_check(struct s3_op *op)
@@ -30,6 +32,8 @@ static void buckets_check(struct s3_op *op)
 
 	if (status != S3_XML_OK)
 		s3_op_xml_failure(op, status, &fault);
+	else if (b->token.len && bytes_equal(b->page.next_token, b->token))
+		s3_op_bad_answer(op, "the list goes round in a circle: its next page is this one");
 }
 
 static void buckets_complete(struct s3_op *op)
@@ -63,6 +67,7 @@ struct s3_op *s3_list_buckets(
 
 	((struct buckets_op *)op)->parser = s3_xml_buckets_new();
 	((struct buckets_op *)op)->done = done;
+	((struct buckets_op *)op)->token = BYTES(s3_op_keep(op, token), token.len);
 	op->http.buffer_bytes = (size_t)64 << 10;
 	if (token.ptr)
 		s3_op_query(op, "continuation-token", token);

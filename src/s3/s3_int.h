@@ -242,6 +242,8 @@ void s3_op_check_reply(struct s3_op *op);
 /* Sets op->err for what an XML parser found; `what` is for the message. */
 void s3_op_xml_failure(
 	struct s3_op *op, enum s3_xml_status status, const struct s3_xml_fault *fault);
+/* Sets op->err for an answer of which S3 says that it is good: `what` says why it is not. */
+void s3_op_bad_answer(struct s3_op *op, const char *what);
 /* A header of the answer, "" when absent; the ETag without quotes. */
 struct bytes s3_op_answer(const struct s3_op *op, const char *name);
 /* Without the quotes around it. */

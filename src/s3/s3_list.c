@@ -34,8 +34,39 @@ static void list_reset(struct s3_op *op)
 
 static enum http_take list_data(struct s3_op *op, const char *ptr, size_t len)
 {
-	s3_xml_list_feed(((struct list_op *)op)->parser, ptr, len);
-	return HTTP_MORE;
+	struct s3_xml_list *parser = ((struct list_op *)op)->parser;
+
+	return s3_xml_list_feed(parser, ptr, len) ? HTTP_MORE : HTTP_ENOUGH;
+}
+
+/* Is it an entry that this listing can have? Else it would be shown elsewhere, or as no name at
+ * all. */
+static bool is_asked_for(const struct list_op *l, const struct s3_list_entry *e)
+{
+	struct bytes rest;
+	const char *slash;
+
+	if (!bytes_starts(e->key, l->params.prefix) || e->key.len > S3_KEY_LISTED_MAX)
+		return false;
+	rest = BYTES(e->key.ptr + l->params.prefix.len, e->key.len - l->params.prefix.len);
+	slash = l->params.delimiter && rest.len ? memchr(rest.ptr, '/', rest.len) : NULL;
+	return e->is_prefix ? slash && slash == rest.ptr + rest.len - 1 : !slash;
+}
+
+/* A page whose document is good. */
+static void check_page(struct list_op *l)
+{
+	size_t i;
+
+	if (l->params.token.len && l->page.truncated &&
+		bytes_equal(l->page.next_token, l->params.token))
+		s3_op_bad_answer(
+			&l->op, "the listing goes round in a circle: its next page is this one");
+	for (i = 0; i < l->page.count; i++)
+		if (!is_asked_for(l, &l->page.entries[i])) {
+			s3_op_bad_answer(&l->op, "it has a key that was not asked for");
+			return;
+		}
 }
 
 /* Where the page begins, which is behind this key; ptr NULL: at the prefix's beginning. */
@@ -68,6 +99,8 @@ static void list_check(struct s3_op *op)
 		status = S3_XML_BAD;
 	if (status != S3_XML_OK)
 		s3_op_xml_failure(op, status, &fault);
+	else
+		check_page(l);
 }
 
 static void list_complete(struct s3_op *op)

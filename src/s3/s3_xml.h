@@ -42,8 +42,9 @@ struct s3_xml_list *s3_xml_list_new(void);
 void s3_xml_list_free(struct s3_xml_list *list); /* NULL is fine */
 /* Ready for another document; keeps memory. Before a retry. */
 void s3_xml_list_reset(struct s3_xml_list *list);
-/* The next bytes of the document. After a failure it does nothing; s3_xml_list_end tells it. */
-void s3_xml_list_feed(struct s3_xml_list *list, const char *p, size_t len);
+/* The next bytes of the document. False: nothing more of it is read, as s3_xml_list_end will tell:
+ * it may be one that never ends. */
+bool s3_xml_list_feed(struct s3_xml_list *list, const char *p, size_t len);
 /*
  * The document is over. With S3_XML_OK `page` is filled, else with S3_XML_ERROR `fault`; both are
  * borrowed from the parser until reset or free. Keys are decoded when the page says
@@ -81,7 +82,7 @@ struct s3_xml_buckets;
 struct s3_xml_buckets *s3_xml_buckets_new(void);
 void s3_xml_buckets_free(struct s3_xml_buckets *buckets); /* NULL is fine */
 void s3_xml_buckets_reset(struct s3_xml_buckets *buckets);
-void s3_xml_buckets_feed(struct s3_xml_buckets *buckets, const char *p, size_t len);
+bool s3_xml_buckets_feed(struct s3_xml_buckets *buckets, const char *p, size_t len);
 enum s3_xml_status s3_xml_buckets_end(
 	struct s3_xml_buckets *buckets, struct s3_bucket_page *page, struct s3_xml_fault *fault);
 
@@ -118,7 +119,7 @@ struct s3_xml_reply *s3_xml_reply_new(void);
 void s3_xml_reply_free(struct s3_xml_reply *reply); /* NULL is fine */
 /* Ready for another document with this root; keeps memory. Also before the first one. */
 void s3_xml_reply_reset(struct s3_xml_reply *reply, enum s3_xml_root expected);
-void s3_xml_reply_feed(struct s3_xml_reply *reply, const char *p, size_t len);
+bool s3_xml_reply_feed(struct s3_xml_reply *reply, const char *p, size_t len);
 /* As s3_xml_list_end: `fields` with S3_XML_OK, `fault` with S3_XML_ERROR; zeroed else. White space
  * before the document (CompleteMultipartUpload's keep-alive) is skipped. */
 enum s3_xml_status s3_xml_reply_end(

@@ -76,9 +76,9 @@ void s3_xml_buckets_reset(struct s3_xml_buckets *b)
 	b->token = (struct s3_span){0, 0};
 }
 
-void s3_xml_buckets_feed(struct s3_xml_buckets *b, const char *p, size_t len)
+bool s3_xml_buckets_feed(struct s3_xml_buckets *b, const char *p, size_t len)
 {
-	s3_sax_feed(&b->sax, p, len);
+	return s3_sax_feed(&b->sax, p, len);
 }
 
 enum s3_xml_status s3_xml_buckets_end(

@@ -185,9 +185,9 @@ void s3_xml_list_reset(struct s3_xml_list *list)
 	list->has_count = list->has_marker = false;
 }
 
-void s3_xml_list_feed(struct s3_xml_list *list, const char *p, size_t len)
+bool s3_xml_list_feed(struct s3_xml_list *list, const char *p, size_t len)
 {
-	s3_sax_feed(&list->sax, p, len);
+	return s3_sax_feed(&list->sax, p, len);
 }
 
 static void decode(struct s3_xml_list *list, struct s3_span *key)

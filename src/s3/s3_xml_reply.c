@@ -134,9 +134,9 @@ void s3_xml_reply_reset(struct s3_xml_reply *reply, enum s3_xml_root expected)
 	reply->tags = NULL;
 }
 
-void s3_xml_reply_feed(struct s3_xml_reply *reply, const char *p, size_t len)
+bool s3_xml_reply_feed(struct s3_xml_reply *reply, const char *p, size_t len)
 {
-	s3_sax_feed(&reply->sax, p, len);
+	return s3_sax_feed(&reply->sax, p, len);
 }
 
 static void make_key_errors(struct s3_xml_reply *reply)

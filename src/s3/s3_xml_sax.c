@@ -295,15 +295,13 @@ static size_t skip_lead(const char *p, size_t len)
 	return n;
 }
 
-void s3_sax_feed(struct s3_sax *sax, const char *p, size_t len)
+bool s3_sax_feed(struct s3_sax *sax, const char *p, size_t len)
 {
 	size_t skip;
 
-	if (sax->bad)
-		return;
-	if (len > S3_XML_FED_MAX - sax->fed_bytes) {
+	if (sax->bad || len > S3_XML_FED_MAX - sax->fed_bytes) {
 		sax->bad = true;
-		return;
+		return false;
 	}
 	sax->fed_bytes += len;
 	if (!sax->begun) {
@@ -311,19 +309,15 @@ void s3_sax_feed(struct s3_sax *sax, const char *p, size_t len)
 		p += skip;
 		len -= skip;
 		if (!len)
-			return;
-		if (*p != '<') {
+			return true;
+		if (*p != '<' || !begin(sax)) {
 			sax->bad = true;
-			return;
-		}
-		if (!begin(sax)) {
-			sax->bad = true;
-			return;
+			return false;
 		}
 	}
 	xmlParseChunk(sax->ctxt, p, (int)len, 0);
-	if (!sax->ctxt->wellFormed)
-		sax->bad = true;
+	sax->bad |= !sax->ctxt->wellFormed;
+	return !sax->bad;
 }
 
 static enum s3_xml_status judge(struct s3_sax *sax, enum s3_tag expected)

@@ -102,7 +102,8 @@ void s3_sax_init(struct s3_sax *sax, void *owner,
 	bool (*end)(void *owner, enum s3_tag parent, enum s3_tag tag, struct bytes text));
 void s3_sax_done(struct s3_sax *sax);
 void s3_sax_reset(struct s3_sax *sax);
-void s3_sax_feed(struct s3_sax *sax, const char *p, size_t len);
+/* False: it is bad, and nothing more is read. */
+bool s3_sax_feed(struct s3_sax *sax, const char *p, size_t len);
 /* Ends the document; S3_XML_OK when its root is `expected`. Fills `fault` with S3_XML_ERROR. */
 enum s3_xml_status s3_sax_end(struct s3_sax *sax, enum s3_tag expected, struct s3_xml_fault *fault);
 
