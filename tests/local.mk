@@ -25,7 +25,7 @@ endif
 EXTRA_DIST += \
 	tests/wait-pid tests/integ tests/rgw \
 	check quickstart .clang-format .shellcheckrc CONTRIBUTING.md \
-	tools/check-structure tools/install-packages tools/packages
+	tools/check-hardening tools/check-structure tools/install-packages tools/packages
 
 # The test server alone: what ./quickstart runs.
 s3d: tests/s3d/s3d$(EXEEXT)

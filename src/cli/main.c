@@ -213,6 +213,7 @@ int main(int argc, char **argv)
 	char why[WHY_MAX] = "";
 	int r = EXIT_FAILURE;
 
+	process_hide();
 	process_share_reserve();
 	if (!opts_parse(&opts, argc, argv, why, sizeof(why))) {
 		fprintf(stderr, "s3bulkfs: %s\n", why);

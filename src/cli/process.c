@@ -14,6 +14,14 @@
 #include "s3/s3_sign.h"
 #include "util/mem.h"
 
+void process_hide(void)
+{
+	/* Of a sanitizer's the leak checker looks into its own process, as ptrace(2) does. */
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+	prctl(PR_SET_DUMPABLE, 0);
+#endif
+}
+
 void process_set_limits(void)
 {
 	struct rlimit r;
@@ -22,9 +30,6 @@ void process_set_limits(void)
 		r.rlim_cur = r.rlim_max < 65536 ? r.rlim_max : 65536;
 		setrlimit(RLIMIT_NOFILE, &r);
 	}
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-	prctl(PR_SET_DUMPABLE, 0);
-#endif
 	/* Few arenas and early trimming: the daemon's memory is what it holds, not what it once
 	 * held. */
 	mallopt(M_ARENA_MAX, 2);

@@ -1,4 +1,4 @@
-/* What a daemon does to its process before it serves. Any thread, before others start. */
+/* What s3bulkfs does to its process before it serves. Any thread, before others start. */
 #ifndef CLI_PROCESS_H
 #define CLI_PROCESS_H
 
@@ -6,7 +6,12 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-/* Many descriptors, no core dumps (they would hold the keys), memory given back early. */
+/*
+ * No core dumps, and no look into its memory by other programs of its user: there will be keys in
+ * it. Lasts over fork(2), not over exec (prctl(2), PR_SET_DUMPABLE). The first thing that is done.
+ */
+void process_hide(void);
+/* Many descriptors, memory given back early. */
 void process_set_limits(void);
 /* cJSON and OpenSSL allocate as util/mem.h does for libraries: before anything else of them. */
 void process_share_reserve(void);
