@@ -29,4 +29,11 @@ EXTRA_DIST += \
 
 # The test server alone: what ./quickstart runs.
 s3d: tests/s3d/s3d$(EXEEXT)
-.PHONY: s3d
+
+# Mixed work under random faults for $SOAK_MINUTES: tests/integ/soak.py says what must hold.
+soak: all
+	minutes=$${SOAK_MINUTES:-30}; whole=$${minutes%.*}; \
+	SOAK_MINUTES=$$minutes TEST_TIMEOUT_S=$$((whole * 60 + 600)) \
+		$(abs_top_srcdir)/tests/integ/run --build $(abs_top_builddir) --keep F3-soak
+
+.PHONY: s3d soak
