@@ -300,7 +300,8 @@ static bool check_key(struct req *r, struct claim *c)
 	const char *want = temporary ? temporary->token : srv->auth.session_token;
 	bool own = !strcmp(c->access_key, srv->auth.access_key);
 
-	if (!temporary && (!own || (srv->issue.only && !r->is_control))) {
+	r->account = account_find(&srv->accounts, c->access_key);
+	if (!temporary && ((!own && !r->account) || (srv->issue.only && !r->is_control))) {
 		req_error(r, "InvalidAccessKeyId", NULL);
 		return false;
 	}
@@ -312,7 +313,9 @@ static bool check_key(struct req *r, struct claim *c)
 		req_error(r, "ExpiredToken", NULL);
 		return false;
 	}
-	c->secret = temporary ? temporary->secret : srv->auth.secret_key;
+	c->secret = temporary    ? temporary->secret
+		    : r->account ? r->account->secret
+				 : srv->auth.secret_key;
 	return true;
 }
 

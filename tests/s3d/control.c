@@ -2,23 +2,28 @@
  * The control URLs, for tests; unsigned, outside the names of S3 (no bucket is called "-"). The
  * server listens on loopback only, so nobody else reaches them. One thread.
  *
- *   GET    /-/stats                    counters as JSON      POST /-/stats/reset
- *   GET    /-/log?n=100                the last requests, oldest first, JSON lines; the keys of a
- *                                      DeleteObjects follow it as "DeleteObjects/key"
- *   GET    /-/faults                   rules with how often they matched and fired
- *   POST   /-/faults                   adds a rule or an array of rules (faults.h): {"ids": [1]}
- *   DELETE /-/faults?id=1              removes one, or all without id; releases what hangs
- *   POST   /-/release                  lets hanging requests go on
- *   POST   /-/latency                  {"CopyObject": 60, "*": 5} in ms
- *   POST   /-/rate                     {"write": 3500, "read": 5500, "burst_s": 0.1,
- * "prefix_depth": 1} POST   /-/clock                    {"offset_s": 3600, "made_offset_s": -60}:
- * the server's idea of the time, for skew; how much newer than it is what is made is to be POST
- * /-/bucket?bucket=B          makes a bucket POST   /-/guard                    {"bucket": B,
- * "owner": "123456789012", "requester_pays": true} whose it is, who pays (guard.h) POST   /-/seed
- * {"bucket", "prefix", "count", "size", "pattern", "dirs"} GET    /-/dump?bucket=B&prefix=P objects
- * in order, JSON lines POST
- * /-/put?bucket=B&key=K       an object with the body and the headers of PutObject GET
- * /-/put?bucket=B&key=K       its content; DELETE removes it
+ *   GET    /-/stats                  counters as JSON
+ *   POST   /-/stats/reset
+ *   GET    /-/log?n=100              the last requests, oldest first, JSON lines; the keys of a
+ *                                    DeleteObjects follow it as "DeleteObjects/key"
+ *   GET    /-/faults                 rules with how often they matched and fired
+ *   POST   /-/faults                 adds a rule or an array of rules (faults.h): {"ids": [1]}
+ *   DELETE /-/faults?id=1            removes one, or all without id; releases what hangs
+ *   POST   /-/release                lets hanging requests go on
+ *   POST   /-/latency                {"CopyObject": 60, "*": 5} in ms
+ *   POST   /-/rate                   {"write": 3500, "read": 5500, "burst_s": 0.1,
+ *                                    "prefix_depth": 1}
+ *   POST   /-/clock                  {"offset_s": 3600, "made_offset_s": -60}: the server's idea of
+ *                                    the time, for skew; how much newer is what is made
+ *   POST   /-/bucket?bucket=B        makes a bucket
+ *   POST   /-/guard                  {"bucket": B, "owner": "123456789012",
+ *                                    "requester_pays": true}: whose it is, who pays (guard.h)
+ *   POST   /-/account                {"key": K, "secret": S, "reads": "a*", "writes": "a*",
+ *                                    "acl": ""}: another account's key and rights (account.h)
+ *   POST   /-/seed                   {"bucket", "prefix", "count", "size", "pattern", "dirs"}
+ *   GET    /-/dump?bucket=B&prefix=P objects in order, JSON lines
+ *   POST   /-/put?bucket=B&key=K     an object with the body and the headers of PutObject
+ *   GET    /-/put?bucket=B&key=K     its content; DELETE removes it
  *
  * Those about temporary credentials are in issue.c.
  */
@@ -222,6 +227,15 @@ static void guard_post(struct req *r)
 	cJSON_Delete(json);
 }
 
+static void account_post(struct req *r)
+{
+	cJSON *json = take_json(r);
+
+	if (json && !account_set(&r->srv->accounts, json))
+		refuse(r, 400, "wanted: a key and its secret, of 16 accounts at most");
+	cJSON_Delete(json);
+}
+
 static void seed_post(struct req *r)
 {
 	cJSON *json = take_json(r);
@@ -314,6 +328,7 @@ static const struct {
 	{"POST", "/-/clock", clock_post},
 	{"POST", "/-/bucket", bucket_post},
 	{"POST", "/-/guard", guard_post},
+	{"POST", "/-/account", account_post},
 	{"POST", "/-/seed", seed_post},
 	{"GET", "/-/dump", dump_get},
 	{"POST", "/-/put", object_any},

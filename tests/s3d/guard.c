@@ -27,10 +27,11 @@ bool guard_check(struct req *r)
 {
 	const struct bucket *b = r->bucket ? store_bucket(&r->srv->store, r->bucket) : NULL;
 
-	return !b || check(r, b, "x-amz-expected-bucket-owner");
+	return !b || (check(r, b, "x-amz-expected-bucket-owner") && account_check(r, b));
 }
 
 bool guard_check_source(struct req *r, const struct bucket *source)
 {
-	return check(r, source, "x-amz-source-expected-bucket-owner");
+	return check(r, source, "x-amz-source-expected-bucket-owner") &&
+	       account_check_source(r, source);
 }

@@ -1,6 +1,7 @@
 if WITH_TESTS
 noinst_PROGRAMS += tests/s3d/s3d
 tests_s3d_s3d_SOURCES = \
+	tests/s3d/account.c tests/s3d/account.h \
 	tests/s3d/answer.c tests/s3d/answer.h \
 	tests/s3d/auth.c tests/s3d/auth.h \
 	tests/s3d/auth_body.c \

@@ -17,6 +17,7 @@
 #include "util/buf.h"
 #include "util/bytes.h"
 
+struct account;
 struct s3d;
 
 #define REQ_HEADERS_MAX 96 /* of an answer */
@@ -50,6 +51,7 @@ struct req {
 	bool is_control; /* below /-/ */
 	char *bucket;    /* NULL: none */
 	struct bytes key;
+	const struct account *account; /* whose key it is signed with; NULL: the server's own */
 	struct param *params;
 	size_t param_count;
 	char id[20]; /* x-amz-request-id */

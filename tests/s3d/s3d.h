@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "account.h"
 #include "auth.h"
 #include "faults.h"
 #include "issue.h"
@@ -32,6 +33,7 @@ struct options {
 
 struct s3d {
 	struct options opts;
+	struct accounts accounts;
 	struct auth auth;
 	struct issue issue;
 	struct store store;

@@ -246,3 +246,24 @@ def command_line():
             with open(name, encoding="ascii") as f:
                 equal(int(f.read()), s.port)
             equal(s.keys(), [f"p/f{i:06}" for i in range(5)])
+
+
+@test
+def accounts():
+    with Server("--bucket", "c") as s:
+        own = s.client()
+        own.put_object(Bucket="b", Key="k", Body=b"1")
+        s.control("POST", "account", {"key": "AKIDOTHER", "secret": "s", "reads": "b",
+                                      "writes": "c", "acl": "private"})
+        other = s.client("AKIDOTHER", "s")
+        equal(other.get_object(Bucket="b", Key="k")["Body"].read(), b"1")
+        other.copy_object(Bucket="c", Key="d", CopySource="b/k", ACL="private")
+        denied = "AccessDenied", 403
+        fails(*denied, other.copy_object, Bucket="c", Key="d", CopySource="b/k")
+        fails(*denied, other.copy_object, Bucket="c", Key="d", CopySource="c/d", ACL="private")
+        fails(*denied, other.put_object, Bucket="b", Key="k", Body=b"2", ACL="private")
+        fails(*denied, other.get_object, Bucket="c", Key="d")
+        fails(*denied, other.list_objects_v2, Bucket="c")
+        fails("SignatureDoesNotMatch", 403, s.client("AKIDOTHER", "t").get_object, Bucket="b",
+              Key="k")
+        equal(own.get_object(Bucket="c", Key="d")["Body"].read(), b"1")
