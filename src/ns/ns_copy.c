@@ -109,9 +109,11 @@ bool volume_copies_from(const struct ns_volume *to, const struct ns_volume *from
 
 /* ---- the first copy of a pair ---- */
 
-/* Is it the pair that cannot, rather than this object? */
+/* Is it the pair that cannot, rather than this object, or these keys at the moment? */
 static bool refuses(const struct s3_err *err)
 {
+	if (s3_err_is_of_keys(err))
+		return false;
 	return err->cls == S3_DENIED || err->cls == S3_INVALID || err->cls == S3_FAILED ||
 	       (err->cls == S3_NOT_FOUND && !strcmp(err->code, "NoSuchBucket"));
 }

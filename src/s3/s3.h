@@ -52,6 +52,9 @@ struct s3_err {
 /* Is it an answer that says that the operation was not carried out? Any thread. */
 bool s3_err_is_refusal(const struct s3_err *err);
 
+/* Is it about the keys or the clock of who asks, whatever was asked for? Any thread. */
+bool s3_err_is_of_keys(const struct s3_err *err);
+
 /* One line for a person: code, status, message, request id. Writes into `text` and returns it. */
 const char *s3_err_text(const struct s3_err *err, char *text, size_t size);
 

@@ -230,6 +230,12 @@ bool s3_err_expired(const struct s3_err *err)
 	       !strcmp(err->code, "TokenRefreshRequired") || !strcmp(err->code, "InvalidToken");
 }
 
+bool s3_err_is_of_keys(const struct s3_err *err)
+{
+	return s3_err_expired(err) || s3_err_skewed(err) || !strcmp(err->code, S3_NO_CREDENTIALS) ||
+	       !strcmp(err->code, "InvalidAccessKeyId");
+}
+
 bool s3_err_is_refusal(const struct s3_err *err)
 {
 	return !err->resent &&

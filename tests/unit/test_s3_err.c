@@ -204,6 +204,24 @@ static void abilities(void **state)
 	assert_false(s3_abilities_lack(&a, S3_ABLE_DELETE_MANY));
 }
 
+static void about_keys(void **state)
+{
+	static const char *const about[] = {"ExpiredToken", "InvalidToken", "InvalidAccessKeyId",
+		"RequestTimeTooSkewed", S3_NO_CREDENTIALS};
+	static const char *const not_about[] = {"AccessDenied", "NoSuchKey", "SlowDown", ""};
+	struct s3_err err;
+	size_t i;
+
+	for (i = 0; i < sizeof(about) / sizeof(about[0]); i++) {
+		s3_err_answer(&err, 403, BYTES_STR(about[i]), BYTES_NONE, BYTES_NONE);
+		assert_true(s3_err_is_of_keys(&err));
+	}
+	for (i = 0; i < sizeof(not_about) / sizeof(not_about[0]); i++) {
+		s3_err_answer(&err, 403, BYTES_STR(not_about[i]), BYTES_NONE, BYTES_NONE);
+		assert_false(s3_err_is_of_keys(&err));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -216,6 +234,7 @@ int main(void)
 		cmocka_unit_test(kinds),
 		cmocka_unit_test(batches_missing),
 		cmocka_unit_test(abilities),
+		cmocka_unit_test(about_keys),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
