@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "s3/s3_env.h"
@@ -143,6 +144,20 @@ static bool choose_endpoint(
 	return true;
 }
 
+/* libcurl opens the bundle later, and would wait for a FIFO. */
+static bool is_readable_file(const char *path, char *why, size_t why_size)
+{
+	struct stat st;
+
+	if (access(path, R_OK) || stat(path, &st))
+		snprintf(why, why_size, "cannot read the CA bundle %s: %m", path);
+	else if (!S_ISREG(st.st_mode))
+		snprintf(why, why_size, "the CA bundle %s is not a regular file: give one", path);
+	else
+		return true;
+	return false;
+}
+
 static bool resolve(const struct input *in, struct s3_settings *s, char *why, size_t why_size)
 {
 	const struct s3_config *config = in->config;
@@ -165,10 +180,8 @@ static bool resolve(const struct input *in, struct s3_settings *s, char *why, si
 	s->bucket_owner = mem_strdup(config->bucket_owner);
 	s->object = s3_object_settings_dup(&config->object);
 	set_numbers(config, s);
-	if (s->ca_bundle && access(s->ca_bundle, R_OK)) {
-		snprintf(why, why_size, "cannot read the CA bundle %s: %m", s->ca_bundle);
+	if (s->ca_bundle && !is_readable_file(s->ca_bundle, why, why_size))
 		return false;
-	}
 	if (!endpoint_url || !endpoint_url[0])
 		endpoint_url = s3_profile_endpoint(p, in->env, S3_SERVICE_S3);
 	if (!choose_endpoint(in, s, endpoint_url && endpoint_url[0], why, why_size) ||

@@ -114,6 +114,11 @@ static bool is_private(int fd, const char *path, char *why, size_t why_size)
 		snprintf(why, why_size, "cannot read the customer key %s: %m", path);
 		return false;
 	}
+	if (!S_ISREG(st.st_mode)) {
+		snprintf(
+			why, why_size, "the customer key %s is not a regular file: give one", path);
+		return false;
+	}
 	if (!(st.st_mode & 077))
 		return true;
 	snprintf(why, why_size,
@@ -124,7 +129,8 @@ static bool is_private(int fd, const char *path, char *why, size_t why_size)
 
 char *s3_customer_key_read(const char *path, char *why, size_t why_size)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	/* Nobody may keep us waiting at the other end of a FIFO: open(2). */
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	char data[FILE_BYTES_MAX + 1], *key = NULL;
 	size_t got = 0;
 	ssize_t n = 1;

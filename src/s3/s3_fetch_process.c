@@ -78,19 +78,28 @@ void s3_process_free(struct s3_process *p)
 	free(p);
 }
 
-/* Takes what is there; beyond the bound it is thrown away. */
+/*
+ * Takes what is there, up to a little beyond the bound: one who writes as fast as we read, and may
+ * have been left behind by the command, would keep the core thread here for good.
+ */
 static void drain(struct loop *loop, struct loop_fd *fd, struct buf *to)
 {
 	char chunk[4096];
-	ssize_t n;
+	ssize_t n = -1;
 
 	if (fd->fd < 0)
 		return;
-	while ((n = read(fd->fd, chunk, sizeof(chunk))) > 0)
+	while (!to->failed && (n = read(fd->fd, chunk, sizeof(chunk))) > 0)
 		buf_add(to, chunk, (size_t)n);
 	explicit_bzero(chunk, sizeof(chunk));
 	if (!n)
 		close_fd(loop, fd);
+}
+
+static void says_too_much(struct s3_process *p)
+{
+	s3_fetch_bad(p->fetch, "the credential_process of %s prints more than %zu bytes",
+		p->fetch->source->name, S3_ASK_BYTES_MAX);
 }
 
 static void out_ready(struct loop_fd *fd)
@@ -98,13 +107,19 @@ static void out_ready(struct loop_fd *fd)
 	struct s3_process *p = (struct s3_process *)((char *)fd - offsetof(struct s3_process, out));
 
 	drain(p->fetch->place->loop, fd, &p->out_bytes);
+	if (p->out_bytes.failed)
+		says_too_much(p);
 }
 
 static void err_ready(struct loop_fd *fd)
 {
 	struct s3_process *p = (struct s3_process *)((char *)fd - offsetof(struct s3_process, err));
+	char chunk[4096];
 
 	drain(p->fetch->place->loop, fd, &p->err_bytes);
+	/* More is not wanted, but whoever writes it shall not wait. */
+	if (p->err_bytes.failed && read(fd->fd, chunk, sizeof(chunk)) <= 0 && errno != EAGAIN)
+		close_fd(p->fetch->place->loop, fd);
 }
 
 static void take_result(struct s3_process *p, int status)
@@ -122,8 +137,7 @@ static void take_result(struct s3_process *p, int status)
 			f->source->name, WEXITSTATUS(status),
 			p->err_bytes.len ? buf_str(&p->err_bytes) : "it said nothing");
 	} else if (p->out_bytes.failed) {
-		s3_fetch_bad(f, "the credential_process of %s prints more than %zu bytes",
-			f->source->name, S3_ASK_BYTES_MAX);
+		says_too_much(p);
 	} else {
 		creds = s3_json_creds(json, NULL, &names, s3_fetch_now_ms(f), &why);
 		if (creds)

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "util/mem.h"
@@ -163,8 +164,7 @@ static char *read_all(int fd, size_t *len)
 		errno = EFBIG;
 		return NULL;
 	}
-	/* What is not a regular file (a pipe, /dev/fd/3) has size 0: room for all that we take. */
-	cap = S_ISREG(st.st_mode) ? (size_t)st.st_size + 1 : S3_INI_BYTES_MAX;
+	cap = (size_t)st.st_size + 1;
 	text = mem_calloc(1, cap + 1);
 	for (;;) {
 		ssize_t n = read(fd, text + have, cap - have);
@@ -188,15 +188,30 @@ static char *read_all(int fd, size_t *len)
 	return text;
 }
 
+/* /dev/null (mem(4)) is how people say that there is no such file. */
+static bool is_null_device(const struct stat *st)
+{
+	return S_ISCHR(st->st_mode) && st->st_rdev == makedev(1, 3);
+}
+
 bool s3_ini_read(const char *path, s3_ini_fn *fn, void *ctx, char *why, size_t why_size)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	/* Nobody may keep the core thread waiting at the other end of a FIFO: open(2). */
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	size_t len = 0;
+	struct stat st;
 	char *text;
 	bool ok;
 
 	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
 		return true;
+	if (fd >= 0 && !fstat(fd, &st) && !S_ISREG(st.st_mode)) {
+		close(fd);
+		if (is_null_device(&st))
+			return true;
+		snprintf(why, why_size, "%s is not a regular file: give one", path);
+		return false;
+	}
 	text = fd < 0 ? NULL : read_all(fd, &len);
 	if (!text) {
 		snprintf(why, why_size, "cannot read %s: %m", path);

@@ -31,7 +31,10 @@ typedef void s3_ini_fn(
 bool s3_ini_parse(char *text, size_t len, const char *path, s3_ini_fn *fn, void *ctx, char *why,
 	size_t why_size);
 
-/* The same for a file. One that does not exist is empty. */
+/*
+ * The same for a file. One that does not exist is empty, as is /dev/null; false, with a sentence in
+ * `why`, for what is no regular file (never waits for a FIFO) or larger than the bound.
+ */
 bool s3_ini_read(const char *path, s3_ini_fn *fn, void *ctx, char *why, size_t why_size);
 
 #endif

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -274,8 +275,41 @@ static void bad_settings(void **state)
 	put_file(config_path, "[default]\nregion = x\nSECRET without a sign\n");
 	refuse(config, "line 3");
 	assert_null(strstr(why, "SECRET"));
+}
+
+/* Files that never end, or never begin: each is refused at once, in one sentence. */
+static void files_that_are_none(void **state)
+{
+	struct s3_config config = {0};
+	FILE *f;
+
+	setenv("AWS_CONFIG_FILE", "/dev/zero", 1);
+	refuse(config, "/dev/zero is not a regular file");
 	setenv("AWS_CONFIG_FILE", dir, 1);
-	refuse(config, "cannot read");
+	refuse(config, "is not a regular file");
+	setenv("AWS_CONFIG_FILE", config_path, 1);
+	assert_int_equal(mkfifo(config_path, 0600), 0);
+	refuse(config, "is not a regular file");
+	config.ca_bundle = config_path;
+	setenv("AWS_CONFIG_FILE", "/dev/null", 1);
+	setenv("AWS_ACCESS_KEY_ID", "A", 1);
+	setenv("AWS_SECRET_ACCESS_KEY", "S", 1);
+	refuse(config, "config is not a regular file");
+	config.ca_bundle = dir;
+	refuse(config, "is not a regular file");
+	config.ca_bundle = NULL;
+	load(config);
+	expect_keys("A", "S", NULL);
+	unlink(config_path);
+	assert_int_equal(symlink(config_path, config_path), 0);
+	setenv("AWS_CONFIG_FILE", config_path, 1);
+	refuse(config, "symbolic links");
+	unlink(config_path);
+	f = fopen(config_path, "w");
+	assert_non_null(f);
+	assert_int_equal(ftruncate(fileno(f), 100 << 20), 0);
+	assert_int_equal(fclose(f), 0);
+	refuse(config, "File too large");
 }
 
 static void chosen_numbers_stay(void **state)
@@ -364,6 +398,7 @@ int main(void)
 		cmocka_unit_test_setup(order_of_endpoints, clean),
 		cmocka_unit_test_setup(ignored_by_profile, clean),
 		cmocka_unit_test_setup(bad_settings, clean),
+		cmocka_unit_test_setup(files_that_are_none, clean),
 		cmocka_unit_test_setup(chosen_numbers_stay, clean),
 		cmocka_unit_test(forms_of_lines),
 		cmocka_unit_test(lines_without_sense),

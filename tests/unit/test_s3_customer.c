@@ -78,7 +78,11 @@ static void files(void **state)
 	assert_null(s3_customer_key_read(path, why, sizeof(why)));
 	assert_non_null(strstr(why, "No such file"));
 	assert_null(s3_customer_key_read("/", why, sizeof(why)));
-	assert_non_null(why[0] ? why : NULL);
+	assert_non_null(strstr(why, "is not a regular file"));
+	assert_int_equal(mkfifo(path, 0600), 0);
+	assert_null(s3_customer_key_read(path, why, sizeof(why)));
+	assert_non_null(strstr(why, "is not a regular file"));
+	unlink(path);
 }
 
 static void headers(void **state)

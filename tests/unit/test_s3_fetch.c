@@ -334,6 +334,8 @@ static void bad_processes(void **state)
 		{"sh -c 'echo no ticket >&2; exit 4'", "exit code 4: no ticket"},
 		{"sh -c 'kill -9 $$'", "ended by signal 9"},
 		{"head -c 1000000 /dev/zero", "more than 65536 bytes"},
+		{"yes", "more than 65536 bytes"},
+		{"sh -c 'setsid yes & exit 1'", "the credential_process of p"},
 		{"sh -c 'head -c 1000000 /dev/zero >&2; exit 1'", "exit code 1"},
 		{"/no/such/program", "cannot be run: No such file"},
 		{"no-such-program", "cannot be run: No such file"},
