@@ -45,6 +45,7 @@ struct bulk *bulk_new(struct loop *loop, const struct bulk_config *config)
 		b->config.seed = (uint64_t)clk_wall_ms() * 2654435761u;
 	b->rng.state = b->config.seed;
 	TAILQ_INIT(&b->runnable);
+	TAILQ_INIT(&b->fetches);
 	return b;
 }
 

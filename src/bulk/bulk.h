@@ -22,6 +22,7 @@ struct bulk_target; /* a bucket: its client and its window */
 struct bulk_op;
 struct key_queue;
 struct mp_copy;
+struct relay;
 
 /* One place of an operation in the queue of a key. */
 struct key_wait {
@@ -76,6 +77,7 @@ struct bulk_op {
 	struct bulk_launch launch;
 	struct loop_timer timer;
 	struct mp_copy *parts;
+	struct relay *relay;
 	TAILQ_ENTRY(bulk_op) link;
 };
 

@@ -17,6 +17,24 @@ struct key_queue {
 	char key[];
 };
 
+/* A range of an object in memory, on its way from one request to another. */
+struct bulk_fetch {
+	/* Set by the caller, borrowed and unchanged until fetch_end. */
+	struct bulk *bulk;
+	struct s3_client *client;
+	struct bytes key, etag; /* pinned by it */
+	uint64_t offset;
+	size_t len; /* > 0 */
+	unsigned flags;
+	/* Runs once, never inside fetch_begin; with S3_OK `run` is what was read. */
+	void (*ready)(struct bulk_fetch *f, const struct s3_err *err);
+	struct bytes run;
+	/* Its own. */
+	char *data;
+	struct loop_timer timer;
+	TAILQ_ENTRY(bulk_fetch) link; /* waits for room */
+};
+
 struct bulk {
 	struct loop *loop;
 	struct bulk_config config;
@@ -24,6 +42,8 @@ struct bulk {
 	struct key_queue *queues;
 	struct bulk_list runnable; /* granted, to be run when the giver is done */
 	struct bulk_target *targets;
+	uint64_t fetch_bytes; /* of what bulk_fetch.c has in memory */
+	TAILQ_HEAD(, bulk_fetch) fetches;
 };
 
 struct bulk_target {
@@ -82,18 +102,34 @@ void heads_pump(struct bulk_target *t);
 /* bulk_delete.c */
 bool delete_launch(struct bulk_target *t); /* sends one batch if there is one to send */
 void delete_queue(struct bulk_op *op);
+/* bulk_fetch.c */
+void fetch_begin(struct bulk_fetch *f);
+void fetch_end(struct bulk_fetch *f); /* frees its memory; after `ready` */
 /* bulk_copy.c */
 void copy_launch(struct bulk_op *op);
 void copy_send(struct bulk_op *op, const struct s3_meta *replace);
-void copy_failed(struct bulk_op *op, const struct s3_err *err); /* an attempt has */
+/* An attempt is over: the copy is done, or tried again, or has failed. */
+void copy_over(struct bulk_op *op, const struct s3_err *err, const struct s3_put_result *result);
+void copy_failed(struct bulk_op *op, const struct s3_err *err);
 void copy_found(struct bulk_op *op, const struct s3_object *o); /* an earlier attempt has made it */
-/* The failure of a copy whose source's tags may not be read, with what helps. */
-void copy_tags_denied(struct s3_err *err);
+/* Are the source's tags to be asked for, to be sent again? */
+bool tags_wanted(const struct bulk_op *op, const struct s3_object *o);
+/*
+ * The answer: takes them into `meta`. False: the copy fails, with `err`. Those that the server
+ * cannot tell are left behind; s3 has logged it.
+ */
+bool tags_take(const struct bulk_op *op, struct s3_meta *meta, struct s3_err *err,
+	const struct s3_object_tag *tags, size_t count);
 /* bulk_meta.c */
 void meta_copy_launch(struct bulk_op *op);
 /* The source's metadata with the operation's changes; borrows from both; free(*headers). */
 struct s3_meta meta_patched(
 	const struct bulk_op *op, const struct s3_object *o, struct s3_header **headers);
+/* bulk_relay.c: for servers without CopyObject. Larger objects go by bulk_mpcopy.c. */
+#define RELAY_BYTES_MAX ((uint64_t)16 << 20)
+bool relay_wanted(const struct bulk_op *op);
+/* Copies `o`, the source, by GetObject and PutObject with this metadata. */
+void relay_begin(struct bulk_op *op, const struct s3_object *o, const struct s3_meta *meta);
 /* bulk_mpcopy.c */
 bool mp_copy_wanted(const struct bulk_op *op);
 void mp_copy_launch(struct bulk_op *op);

@@ -116,7 +116,10 @@ static void headed(void *ctx, const struct s3_err *err, const struct s3_object *
 		return;
 	}
 	meta = meta_patched(op, o, &headers);
-	copy_send(op, &meta);
+	if (relay_wanted(op))
+		relay_begin(op, o, op->whole ? op->whole : &meta);
+	else
+		copy_send(op, &meta);
 	free(headers);
 }
 

@@ -1,9 +1,10 @@
 /*
  * A copy in parts: HeadObject (for the metadata, which CreateMultipartUpload does not take over),
  * GetObjectTagging when there are tags and they are wanted, CreateMultipartUpload, UploadPartCopy
- * for each range pinned by ETag, CompleteMultipartUpload; on any failure AbortMultipartUpload. One
- * pure step function says what comes next; each part takes its own place in the window. Core thread
- * only.
+ * for each range pinned by ETag, CompleteMultipartUpload; on any failure AbortMultipartUpload.
+ * Where the server has no UploadPartCopy, each range is read and sent by UploadPart, in smaller
+ * parts. One pure step function says what comes next; each part takes its own place in the window.
+ * Core thread only.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -14,18 +15,22 @@
 
 /* Parts of one object in flight; many large objects share the window with everything else. */
 #define PARTS_IN_FLIGHT 32
-/* Ten tags of 128 and 256 characters, all escaped. */
-#define TAGGING_BYTES_MAX ((size_t)64 << 10)
+/* The same of parts that pass through this machine. */
+#define RELAYED_IN_FLIGHT 8
 
 struct mp_part {
 	struct bulk_op *op;
 	unsigned number;
 	struct bulk_launch launch;
+	struct bulk_fetch fetch; /* of a copy that is relayed */
 	char etag[80];
 };
 
 struct mp_copy {
 	char *upload_id;
+	char *etag;    /* of the source */
+	bool relayed;  /* through this machine */
+	bool to_relay; /* when the parts under way have been refused, too */
 	uint64_t part_bytes;
 	unsigned part_count, next, in_flight, finished;
 	struct mp_part *parts;
@@ -36,7 +41,8 @@ struct mp_copy {
 bool mp_copy_wanted(const struct bulk_op *op)
 {
 	return op->size_bytes > op->target->config.copy_part_threshold_bytes ||
-	       op->size_bytes > S3_COPY_MAX;
+	       op->size_bytes > S3_COPY_MAX ||
+	       (relay_wanted(op) && op->size_bytes > RELAY_BYTES_MAX);
 }
 
 static void step(struct bulk_op *op);
@@ -48,6 +54,7 @@ static void mp_end(struct bulk_op *op, const struct s3_err *err)
 
 	op->parts = NULL;
 	free(m->upload_id);
+	free(m->etag);
 	free(m->parts);
 	s3_meta_free(m->meta);
 	free(m);
@@ -97,10 +104,15 @@ static void part_done(void *ctx, const struct s3_err *err, const struct s3_put_r
 	struct bulk_op *op = p->op;
 	struct mp_copy *m = op->parts;
 
+	if (m->relayed)
+		fetch_end(&p->fetch);
 	bulk_landed_one(op->target, &p->launch, err);
 	m->in_flight--;
 	m->finished++;
-	if (err->cls != S3_OK) {
+	if (err->cls != S3_OK && err->cls != S3_CANCELLED && !m->relayed &&
+		s3_client_lacks(op->target->client, S3_ABLE_PART_COPY)) {
+		m->to_relay = true;
+	} else if (err->cls != S3_OK) {
 		if (m->err.cls == S3_OK)
 			m->err = *err;
 	} else if (result->etag.len < sizeof(p->etag)) {
@@ -110,28 +122,87 @@ static void part_done(void *ctx, const struct s3_err *err, const struct s3_put_r
 	step(op);
 }
 
-static void send_part(struct bulk_op *op, unsigned index)
+static void fetched(struct bulk_fetch *f, const struct s3_err *err)
 {
-	struct mp_copy *m = op->parts;
-	struct mp_part *p = &m->parts[index];
-	uint64_t offset = index * m->part_bytes;
+	static const struct s3_put_result none;
+	struct mp_part *p = (struct mp_part *)((char *)f - offsetof(struct mp_part, fetch));
+	struct mp_copy *m = p->op->parts;
+	struct s3_body body = {.runs = &f->run, .run_count = 1};
+
+	if (err->cls == S3_OK && m->err.cls == S3_OK)
+		s3_mpu_part(p->op->target->client, p->op->key, BYTES_STR(m->upload_id), p->number,
+			&body, 0, part_done, p);
+	else
+		part_done(p, err->cls == S3_OK ? &m->err : err, &none);
+}
+
+static void relay_part(struct bulk_op *op, struct mp_part *p, uint64_t offset, uint64_t len)
+{
+	p->fetch = (struct bulk_fetch){
+		.bulk = op->target->bulk,
+		.client = op->source->client,
+		.key = op->source_key,
+		.etag = BYTES_STR(op->parts->etag),
+		.offset = offset,
+		.len = (size_t)len,
+		.ready = fetched,
+	};
+	fetch_begin(&p->fetch);
+}
+
+static void copy_part(struct bulk_op *op, struct mp_part *p, uint64_t offset, uint64_t len)
+{
 	struct s3_part_copy_params params = {
 		.key = op->key,
-		.upload_id = BYTES_STR(m->upload_id),
-		.number = index + 1,
+		.upload_id = BYTES_STR(op->parts->upload_id),
+		.number = p->number,
 		.source = op->source->client,
 		.source_key = op->source_key,
 		.source_etag = op->source_etag,
 		.offset = offset,
-		.len = op->size_bytes - offset < m->part_bytes ? op->size_bytes - offset
-							       : m->part_bytes,
+		.len = len,
 	};
+
+	s3_mpu_part_copy(op->target->client, &params, 0, part_done, p);
+}
+
+static void send_part(struct bulk_op *op, unsigned index)
+{
+	struct mp_copy *m = op->parts;
+	struct mp_part *p = &m->parts[index];
+	uint64_t offset = index * m->part_bytes, left = op->size_bytes - offset;
+	uint64_t len = left < m->part_bytes ? left : m->part_bytes;
 
 	p->op = op;
 	p->number = index + 1;
 	p->launch = bulk_launched(op->target, BULK_COST_ONE);
 	m->in_flight++;
-	s3_mpu_part_copy(op->target->client, &params, 0, part_done, p);
+	if (m->relayed)
+		relay_part(op, p, offset, len);
+	else
+		copy_part(op, p, offset, len);
+}
+
+static void cut_into_parts(struct bulk_op *op, uint64_t part_bytes)
+{
+	struct mp_copy *m = op->parts;
+
+	while (op->size_bytes / part_bytes >= S3_PARTS_MAX)
+		part_bytes *= 2;
+	m->part_bytes = part_bytes;
+	m->part_count = (unsigned)((op->size_bytes + part_bytes - 1) / part_bytes);
+	free(m->parts);
+	m->parts = mem_calloc(m->part_count, sizeof(*m->parts));
+	m->next = m->finished = 0;
+}
+
+/* Nothing is under way. Parts that are there are replaced, those of higher numbers not completed.
+ */
+static void relay(struct bulk_op *op)
+{
+	op->parts->relayed = true;
+	op->parts->to_relay = false;
+	cut_into_parts(op, RELAY_BYTES_MAX);
 }
 
 /* What is next, given what was sent and what came back? */
@@ -149,7 +220,12 @@ static void step(struct bulk_op *op)
 			mp_end(op, &m->err);
 		return;
 	}
-	while (m->next < m->part_count && m->in_flight < PARTS_IN_FLIGHT &&
+	if (m->to_relay && m->in_flight)
+		return;
+	if (m->to_relay)
+		relay(op);
+	while (m->next < m->part_count &&
+		m->in_flight < (m->relayed ? RELAYED_IN_FLIGHT : PARTS_IN_FLIGHT) &&
 		(!m->in_flight ||
 			bulk_window_admits(&op->target->window, BULK_COST_ONE, clk_mono_ms())))
 		send_part(op, m->next++);
@@ -173,18 +249,13 @@ static void tags_in(
 {
 	struct bulk_op *op = ctx;
 	struct mp_copy *m = op->parts;
-	struct buf tagging = BUF_INIT(TAGGING_BYTES_MAX);
+	struct s3_err final = *err;
 
-	if (err->cls != S3_OK) {
-		m->err = *err;
-		if (err->cls == S3_DENIED)
-			copy_tags_denied(&m->err);
+	if (!tags_take(op, m->meta, &final, tags, count)) {
+		m->err = final;
 		step(op);
 		return;
 	}
-	s3_tagging_header(tags, count, &tagging);
-	if (count)
-		m->meta->tagging = buf_take(&tagging);
 	s3_mpu_create(op->target->client, op->key, m->meta, 0, created, op);
 }
 
@@ -207,9 +278,10 @@ static void headed(void *ctx, const struct s3_err *err, const struct s3_object *
 		step(op);
 		return;
 	}
+	op->parts->etag = mem_dup(object->etag.ptr, object->etag.len);
 	meta = meta_patched(op, object, &headers);
 	meta.checksum = object->checksum;
-	if (object->tag_count && s3_client_copies_tags(op->target->client)) {
+	if (tags_wanted(op, object)) {
 		op->parts->meta = s3_meta_dup(&meta);
 		s3_get_tags(op->source->client, op->source_key, op->source_etag, 0, tags_in, op);
 	} else {
@@ -220,14 +292,10 @@ static void headed(void *ctx, const struct s3_err *err, const struct s3_object *
 
 void mp_copy_launch(struct bulk_op *op)
 {
-	struct mp_copy *m = mem_zalloc(sizeof(*m));
-	uint64_t part = op->target->config.copy_part_bytes;
-
-	while (op->size_bytes / part >= S3_PARTS_MAX)
-		part *= 2;
-	m->part_bytes = part;
-	m->part_count = (unsigned)((op->size_bytes + part - 1) / part);
-	m->parts = mem_calloc(m->part_count, sizeof(*m->parts));
-	op->parts = m;
+	op->parts = mem_zalloc(sizeof(*op->parts));
+	if (s3_client_lacks(op->target->client, S3_ABLE_PART_COPY))
+		relay(op);
+	else
+		cut_into_parts(op, op->target->config.copy_part_bytes);
 	s3_head(op->source->client, op->source_key, op->source_etag, S3_CHECKSUM, headed, op);
 }

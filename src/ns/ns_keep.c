@@ -79,7 +79,8 @@ static void tags_in(
 		s3_tagging_header(tags, count, &tagging);
 		k->meta->tagging = buf_take(&tagging);
 	}
-	answered(k, err->errnum);
+	/* Those that the server cannot tell are lost; s3 has logged it. */
+	answered(k, s3_client_lacks(k->node->volume->client, S3_ABLE_TAGS) ? 0 : err->errnum);
 }
 
 /* All but what is known as an attribute (ns_meta.c). */
@@ -136,7 +137,7 @@ static void headed(void *ctx, const struct s3_err *err, const struct s3_object *
 		n->meta->keep = NULL;
 		meta_merge_known(n, &m);
 	}
-	if (!o->tag_count) {
+	if (!o->tag_count || s3_client_lacks(n->volume->client, S3_ABLE_TAGS)) {
 		answered(k, 0);
 		return;
 	}

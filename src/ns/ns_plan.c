@@ -74,7 +74,7 @@ static bool can_copy(const struct extent *e, uint64_t len, const struct plan_lim
 {
 	const struct source *s = e->of.source;
 
-	return e->kind == EXTENT_OBJECT &&
+	return e->kind == EXTENT_OBJECT && !limits->no_copies &&
 	       (s->size_bytes > limits->min_bytes || (e->len == len && e->len == s->size_bytes));
 }
 

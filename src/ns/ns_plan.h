@@ -17,6 +17,7 @@ struct plan_limits {
 	uint64_t part_bytes;      /* that are sent; at least min_bytes */
 	uint64_t copy_part_bytes; /* that are copied; at least min_bytes */
 	unsigned parts_max;
+	bool no_copies; /* the server copies no ranges: all bytes are sent */
 };
 
 struct plan {

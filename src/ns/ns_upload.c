@@ -30,6 +30,7 @@ void plan_limits_of(const struct content *ct, struct plan_limits *limits)
 		.part_bytes = part < S3_PART_MAX - S3_PART_MIN ? part : S3_PART_MAX - S3_PART_MIN,
 		.copy_part_bytes = bulk_target_copy_part_bytes(v->target),
 		.parts_max = S3_PARTS_MAX,
+		.no_copies = s3_client_lacks(v->client, S3_ABLE_PART_COPY),
 	};
 	if (limits->copy_part_bytes < min)
 		limits->copy_part_bytes = min;
@@ -350,7 +351,9 @@ static void part_done(void *ctx, const struct s3_err *err, const struct s3_put_r
 	while ((f = LIST_FIRST(&p->fetches)))
 		fetch_drop(f);
 	if (err->cls != S3_OK) {
-		failed(u, err);
+		/* Without UploadPartCopy it is sent (`begin`). */
+		if (!p->copy || !s3_client_lacks(u->volume->client, S3_ABLE_PART_COPY))
+			failed(u, err);
 		queue_again(p);
 	} else {
 		p->etag[0] = '\0';
@@ -511,7 +514,7 @@ static bool is_range(const struct upload *u, const struct upload_part *p)
 static void begin(struct upload *u, struct upload_part *p)
 {
 	TAILQ_REMOVE(&u->queue, p, queue_link);
-	p->copy &= is_range(u, p);
+	p->copy &= is_range(u, p) && !s3_client_lacks(u->volume->client, S3_ABLE_PART_COPY);
 	if (p->copy) {
 		p->state = PART_SENT;
 		u->volume->ns->uploads++;

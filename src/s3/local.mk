@@ -31,6 +31,7 @@ src_s3_libs3_a_SOURCES = \
 	src/s3/s3_multipart.c \
 	src/s3/s3_object.c \
 	src/s3/s3_op.c \
+	src/s3/s3_pin.c src/s3/s3_pin.h \
 	src/s3/s3_profile.c src/s3/s3_profile.h \
 	src/s3/s3_provider.c src/s3/s3_provider.h \
 	src/s3/s3_retry.c \

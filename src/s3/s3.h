@@ -203,12 +203,17 @@ const char *s3_client_credentials_problem(const struct s3_client *client);
  * done once it can do, whatever it answers later.
  */
 enum s3_ability {
-	S3_ABLE_DELETE_MANY,   /* DeleteObjects */
-	S3_ABLE_LIST_V2,       /* ListObjectsV2; else ListObjects */
-	S3_ABLE_LIST_ENCODING, /* encoding-type of the two */
+	S3_ABLE_DELETE_MANY,    /* DeleteObjects */
+	S3_ABLE_COPY,           /* CopyObject */
+	S3_ABLE_PART_COPY,      /* UploadPartCopy */
+	S3_ABLE_COPY_CONDITION, /* x-amz-copy-source-if-match of the two: s3_pin.h */
+	S3_ABLE_TAGS,           /* GetObjectTagging */
+	S3_ABLE_LIST_V2,        /* ListObjectsV2; else ListObjects */
+	S3_ABLE_LIST_ENCODING,  /* encoding-type of the two */
 	S3_ABILITIES
 };
-/* Has the server said that it cannot? Then s3_delete_many is of no use; s3_list does without. */
+/* Has the server said that it cannot? Then s3_delete_many, s3_copy, s3_mpu_part_copy and
+ * s3_get_tags are of no use; what else may be missing the operations do without. */
 bool s3_client_lacks(const struct s3_client *client, enum s3_ability ability);
 
 struct s3_stats {
@@ -396,8 +401,8 @@ struct s3_op *s3_put(struct s3_client *c, struct bytes key, const struct s3_meta
 
 /* -- CopyObject -- The server copies; the result is the new ETag. */
 struct s3_copy_params {
-	struct bytes key;               /* of the copy */
-	const struct s3_client *source; /* whose object it is; NULL: this client */
+	struct bytes key;         /* of the copy */
+	struct s3_client *source; /* whose object it is; NULL: this client */
 	struct bytes source_key;
 	struct bytes source_etag; /* x-amz-copy-source-if-match; empty: any */
 	const struct s3_meta
@@ -461,8 +466,8 @@ struct s3_op *s3_mpu_part(struct s3_client *c, struct bytes key, struct bytes up
 	unsigned number, const struct s3_body *body, unsigned flags, s3_put_fn *done, void *ctx);
 struct s3_part_copy_params {
 	struct bytes key, upload_id;
-	unsigned number;                /* from 1 */
-	const struct s3_client *source; /* as in s3_copy_params */
+	unsigned number;          /* from 1 */
+	struct s3_client *source; /* as in s3_copy_params */
 	struct bytes source_key, source_etag;
 	uint64_t offset, len; /* of the range; whole object: len 0 */
 };

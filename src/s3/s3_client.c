@@ -255,6 +255,11 @@ bool s3_client_lacks(const struct s3_client *c, enum s3_ability ability)
 	return s3_abilities_lack(&c->abilities, ability);
 }
 
+bool s3_client_may_lack(const struct s3_client *c, enum s3_ability ability)
+{
+	return s3_abilities_may_lack(&c->abilities, ability);
+}
+
 void s3_client_heard(
 	struct s3_client *c, enum s3_ability ability, const struct s3_err *err, bool refused)
 {

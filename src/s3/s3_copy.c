@@ -2,7 +2,7 @@
  * CopyObject (S3 API reference). S3 sends the status 200 before the copy is done: only the reply's
  * root element tells whether it was.
  */
-#include "s3/s3_int.h"
+#include "s3/s3_pin.h"
 
 static void copy_complete(struct s3_op *op)
 {
@@ -16,8 +16,10 @@ static void copy_complete(struct s3_op *op)
 static const struct s3_op_type copy_type = {
 	.name = "CopyObject",
 	.method = "PUT",
-	.size = sizeof(struct s3_op),
+	.size = sizeof(struct s3_pinned),
 	.root = S3_ROOT_COPY_OBJECT,
+	.hold = s3_pin_hold,
+	.stop = s3_pin_stop,
 	.customer = true,
 	.complete = copy_complete,
 };
@@ -40,7 +42,8 @@ struct s3_op *s3_copy(struct s3_client *c, const struct s3_copy_params *params, 
 	struct s3_meta meta = {0};
 
 	op->done.copy = done;
-	s3_op_copy_source(op, params->source, params->source_key, params->source_etag);
+	s3_pin((struct s3_pinned *)op, S3_ABLE_COPY, params->source, params->source_key,
+		params->source_etag);
 	if (params->replace) {
 		meta = *params->replace;
 		s3_op_header_str(op, "x-amz-metadata-directive", "REPLACE");

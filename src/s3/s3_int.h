@@ -84,6 +84,8 @@ bool s3_client_move(struct s3_client *c, const char *region);
 void s3_client_heard(
 	struct s3_client *c, enum s3_ability ability, const struct s3_err *err, bool refused);
 
+/* Is it neither served nor noted as missing, or noted as missing? */
+bool s3_client_may_lack(const struct s3_client *c, enum s3_ability ability);
 /* The same of a parameter: was it answered as if it had not been there? */
 void s3_client_ignored(struct s3_client *c, enum s3_ability ability, bool ignored);
 
@@ -203,6 +205,8 @@ void s3_op_query(struct s3_op *op, const char *name, struct bytes value);
 void s3_op_header(struct s3_op *op, const char *name, struct bytes value);
 /* The same with a string, NULL: not sent. */
 void s3_op_header_str(struct s3_op *op, const char *name, const char *value);
+/* Takes a header away again. */
+void s3_op_drop_header(struct s3_op *op, const char *name);
 /* Adds an ETag as a header's value, quoted; not when it is empty. */
 void s3_op_header_etag(struct s3_op *op, const char *name, struct bytes etag);
 /* Adds the headers of new objects, the client's settings over `meta`, which may be NULL. */

@@ -15,6 +15,11 @@ bool s3_abilities_refused(struct s3_abilities *a, enum s3_ability ability)
 	return true;
 }
 
+bool s3_abilities_may_lack(const struct s3_abilities *a, enum s3_ability ability)
+{
+	return a->of[ability] != S3_ABILITY_THERE;
+}
+
 bool s3_abilities_lack(const struct s3_abilities *a, enum s3_ability ability)
 {
 	return a->of[ability] == S3_ABILITY_MISSING;
@@ -25,6 +30,14 @@ const char *s3_ability_missing(enum s3_ability ability)
 	static const char *const texts[S3_ABILITIES] = {
 		[S3_ABLE_DELETE_MANY] =
 			"no DeleteObjects, so that each object is deleted by a request of its own",
+		[S3_ABLE_COPY] = "no CopyObject, so that copies pass through this machine",
+		[S3_ABLE_PART_COPY] = "no UploadPartCopy, so that copies of large objects pass "
+				      "through this machine",
+		[S3_ABLE_COPY_CONDITION] = "no x-amz-copy-source-if-match, so that the source of "
+					   "each copy is looked at "
+					   "before it and after it",
+		[S3_ABLE_TAGS] = "no GetObjectTagging, so that tags are lost where the server does "
+				 "not copy them itself",
 		[S3_ABLE_LIST_V2] = "no ListObjectsV2, so that ListObjects is used",
 		[S3_ABLE_LIST_ENCODING] = "no encoding-type in listings, so that directories with "
 					  "names that XML cannot "

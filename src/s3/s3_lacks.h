@@ -18,6 +18,8 @@ struct s3_abilities {
 void s3_abilities_has(struct s3_abilities *a, enum s3_ability ability);
 /* It was refused, as what the server does not have. True: that is new, and believed. */
 bool s3_abilities_refused(struct s3_abilities *a, enum s3_ability ability);
+/* Has it never been served? */
+bool s3_abilities_may_lack(const struct s3_abilities *a, enum s3_ability ability);
 bool s3_abilities_lack(const struct s3_abilities *a, enum s3_ability ability);
 /* What a person should know of it: what is missing, and what is done. Static. */
 const char *s3_ability_missing(enum s3_ability ability);

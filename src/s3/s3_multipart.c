@@ -2,7 +2,7 @@
  * Multipart uploads: CreateMultipartUpload, UploadPart, UploadPartCopy, CompleteMultipartUpload,
  * AbortMultipartUpload (S3 API reference).
  */
-#include "s3/s3_int.h"
+#include "s3/s3_pin.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -97,8 +97,10 @@ struct s3_op *s3_mpu_part(struct s3_client *c, struct bytes key, struct bytes up
 static const struct s3_op_type part_copy_type = {
 	.name = "UploadPartCopy",
 	.method = "PUT",
-	.size = sizeof(struct s3_op),
+	.size = sizeof(struct s3_pinned),
 	.root = S3_ROOT_COPY_PART,
+	.hold = s3_pin_hold,
+	.stop = s3_pin_stop,
 	.check = part_check,
 	.customer = true,
 	.complete = s3_op_complete_put,
@@ -112,7 +114,8 @@ struct s3_op *s3_mpu_part_copy(struct s3_client *c, const struct s3_part_copy_pa
 
 	op->done.put = done;
 	query_part(op, params->number, params->upload_id);
-	s3_op_copy_source(op, params->source, params->source_key, params->source_etag);
+	s3_pin((struct s3_pinned *)op, S3_ABLE_PART_COPY, params->source, params->source_key,
+		params->source_etag);
 	if (params->len) {
 		snprintf(range, sizeof(range), "bytes=%" PRIu64 "-%" PRIu64, params->offset,
 			params->offset + params->len - 1);

@@ -97,6 +97,16 @@ void s3_op_header_str(struct s3_op *op, const char *name, const char *value)
 		s3_op_header(op, name, BYTES_STR(value));
 }
 
+void s3_op_drop_header(struct s3_op *op, const char *name)
+{
+	size_t i, kept = 0;
+
+	for (i = 0; i < op->header_count; i++)
+		if (strcmp(op->headers[i].name.ptr, name) != 0)
+			op->headers[kept++] = op->headers[i];
+	op->header_count = kept;
+}
+
 void s3_op_header_etag(struct s3_op *op, const char *name, struct bytes etag)
 {
 	struct buf quoted = BUF_INIT(4096);

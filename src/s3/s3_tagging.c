@@ -11,6 +11,7 @@ static void tags_complete(struct s3_op *op)
 {
 	bool good = op->err.cls == S3_OK;
 
+	s3_client_heard(op->client, S3_ABLE_TAGS, &op->err, s3_err_unimplemented(&op->err));
 	op->done.tags(
 		op->ctx, &op->err, good ? op->fields.tags : NULL, good ? op->fields.tag_count : 0);
 }

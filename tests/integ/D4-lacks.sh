@@ -3,6 +3,8 @@
 # refusal and served another way: it is not asked for again, and one line of the log says so.
 # shellcheck source=tests/integ/lib.sh
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
+# shellcheck source=tests/integ/objects.sh
+. "$INTEG/objects.sh"
 
 CTL=$(dirname "$S3BULKFS")/s3bulkfsctl
 
@@ -194,6 +196,226 @@ test_list_large() {
 	assert_eq 30000 "$(ls -U "$MNT/d" | sort -u | wc -l)" "names"
 	asked 1 ListObjectsV2
 	said_once 'no ListObjectsV2'
+}
+
+# ---- copies ----
+
+# objects WHAT...: 40 small ones below d, and large ones with user metadata.
+objects() {
+	lacking "$@"
+	put_objects d 40 100
+	dd if=/dev/urandom of=big bs=1M count=40 status=none
+	s3 put "$BUCKET" big big type=x/y a=b @Tagging=t=1
+	mount_fs "$BUCKET" "$LARGE"
+}
+
+same_as_big() { # same_as_big KEY: content, type, user metadata
+	s3 get "$BUCKET" "$1" >got
+	assert_same big got "content of $1"
+	has "$1" 'ContentType x/y' 'meta.a b' 'tag.t 1'
+}
+
+# The eight parts that were under way are refused, with the condition and without; what is sent has
+# parts of its own.
+test_part_copy() {
+	objects UploadPartCopy
+	assert_exit 0 cp "$MNT/big" "$MNT/copy"
+	same_as_big copy
+	asked 16 UploadPartCopy
+	asked 3 UploadPart
+	assert_exit 0 mv "$MNT/copy" "$MNT/moved"
+	same_as_big moved
+	assert_exit 0 chmod 600 "$MNT/moved"
+	same_as_big moved
+	assert_eq 600 "$(stat -c %a "$MNT/moved")" "mode"
+	assert_exit 0 cp -r "$MNT/d" "$MNT/e"
+	asked 40 CopyObject
+	asked 16 UploadPartCopy
+	said_once 'no UploadPartCopy'
+	assert_eq 0 "$(s3 uploads "$BUCKET" | wc -l)" "uploads left"
+}
+
+# The source is another version by the time that its second part is read: nothing is made of two.
+test_part_copy_changed() {
+	objects UploadPartCopy
+	hold GetObject big
+	cp "$MNT/big" "$MNT/copy" >out 2>&1 &
+	local pid=$! rc=0
+	wait_held big
+	cp big big2
+	printf x | dd of=big2 bs=1 conv=notrunc status=none
+	s3 put "$BUCKET" big big2
+	let_go
+	wait $pid || rc=$?
+	assert_eq 1 "$rc" "exit code of cp"
+	grep -q 'Stale file handle' out || fail "cp said: $(cat out)"
+	assert_eq '' "$(s3 ls "$BUCKET" copy)" "what was copied"
+	assert_eq 0 "$(s3 uploads "$BUCKET" | wc -l)" "uploads left"
+}
+
+test_part_copy_denied() {
+	objects UploadPartCopy
+	fault '{"op":"UploadPart","key":"copy","nth":2,"status":403,"code":"AccessDenied"}'
+	assert_fails 'Permission denied' cp "$MNT/big" "$MNT/copy"
+	assert_eq '' "$(s3 ls "$BUCKET" copy)" "what was copied"
+	assert_eq 0 "$(s3 uploads "$BUCKET" | wc -l)" "uploads left"
+}
+
+# A small change of a large object, in place: the rest is read and sent.
+test_part_copy_append() {
+	objects UploadPartCopy
+	assert_exit 0 sh -c "echo more >>'$MNT/big'"
+	echo more >>big
+	same_as_big big
+	local n
+	n=$(stat_get UploadPartCopy)
+	assert_le "$n" 16 "UploadPartCopy"
+	said_once 'no UploadPartCopy'
+	assert_exit 0 dd if=/dev/zero of="$MNT/big" bs=1k count=1 seek=9000 conv=notrunc status=none
+	dd if=/dev/zero of=big bs=1k count=1 seek=9000 conv=notrunc status=none
+	same_as_big big
+	asked "$n" UploadPartCopy
+}
+
+# Nothing is copied by the server: all of it passes through this machine, and still in bulk.
+test_copy() {
+	local n
+	objects CopyObject,UploadPartCopy
+	assert_exit 0 cp -r "$MNT/d" "$MNT/e"
+	same_objects d e
+	note "$(stat_get CopyObject) CopyObject, $(stat_get PutObject) PutObject"
+	n=$(stat_get CopyObject)
+	assert_le "$n" 2 "CopyObject: with the condition, and without"
+	assert_exit 0 mv "$MNT/e" "$MNT/f"
+	same_objects d f
+	assert_eq '' "$(s3 ls "$BUCKET" e/)" "what was moved"
+	assert_exit 0 cp "$MNT/big" "$MNT/copy"
+	same_as_big copy
+	assert_exit 0 chmod 600 "$MNT/copy" "$MNT/f/f000001"
+	same_as_big copy
+	assert_eq 600 "$(stat -c %a "$MNT/f/f000001")" "mode"
+	asked "$n" CopyObject
+	said_once 'no CopyObject'
+	said_once 'no UploadPartCopy'
+	assert_eq 0 "$(grep -c 'no x-amz' daemon0.log || :)" "lines about conditions"
+}
+
+test_copy_changed() {
+	local pid rc=0
+	lacking CopyObject
+	put_objects d 2 100
+	mount_fs "$BUCKET"
+	assert_exit 0 cp "$MNT/d/f000000" "$MNT/first"
+	hold GetObject d/f000001
+	cp "$MNT/d/f000001" "$MNT/copy" >out 2>&1 &
+	pid=$!
+	wait_held d/f000001
+	head -c 100 /dev/zero >other
+	s3 put "$BUCKET" d/f000001 other
+	let_go
+	wait $pid || rc=$?
+	assert_eq 1 "$rc" "exit code of cp: $(cat out)"
+	assert_eq '' "$(s3 ls "$BUCKET" copy)" "what was copied"
+}
+
+test_copy_refused_key() {
+	objects CopyObject
+	fault '{"op":"PutObject","key":"e/f000007","status":403,"code":"AccessDenied"}'
+	fault '{"op":"GetObject","key":"d/f000011","status":403,"code":"AccessDenied"}'
+	assert_exit 1 cp -r "$MNT/d" "$MNT/e"
+	assert_eq 38 "$(count_objects e/)" "objects copied"
+	assert_exit 1 mv "$MNT/d" "$MNT/e2"
+	assert_eq 40 "$(count_objects d/)" "objects of the source"
+}
+
+test_copy_empty_and_tags() {
+	lacking CopyObject
+	: >empty
+	echo content >file
+	s3 put "$BUCKET" d/empty empty
+	s3 put "$BUCKET" d/tagged file @Tagging=a=b k=v
+	mount_fs "$BUCKET"
+	assert_exit 0 cp -r "$MNT/d" "$MNT/e"
+	same_objects d e --meta
+	has e/tagged 'tag.a b' 'meta.k v'
+}
+
+# ---- tags ----
+
+# What the server copies itself keeps them; what is sent again does not, and is sent.
+test_tags() {
+	objects GetObjectTagging
+	assert_exit 0 cp "$MNT/big" "$MNT/copy"
+	assert_exit 0 cp "$MNT/big" "$MNT/copy2"
+	s3 get "$BUCKET" copy2 >got
+	assert_same big got "content"
+	echo new >"$MNT/big"
+	assert_eq new "$(s3 get "$BUCKET" big)" "written over"
+	asked 1 GetObjectTagging
+	said_once 'no GetObjectTagging'
+}
+
+# ---- the condition of copies ----
+
+test_condition() {
+	objects copy-source-if-match
+	assert_exit 0 cp -r "$MNT/d" "$MNT/e"
+	same_objects d e
+	asked 41 CopyObject # one with the condition
+	assert_eq 1 "$(stat_get CopyObject errors)" "refused"
+	said_once 'no x-amz-copy-source-if-match'
+	assert_exit 0 cp "$MNT/big" "$MNT/copy"
+	same_as_big copy
+	asked 8 UploadPartCopy
+	assert_exit 0 mv "$MNT/copy" "$MNT/moved"
+	same_as_big moved
+	assert_exit 0 chmod 600 "$MNT/d/f000001" "$MNT/moved"
+	same_as_big moved
+	said_once 'no x-amz-copy-source-if-match'
+}
+
+# What was sent in parts gets another ETag by a copy onto itself: that is no other version.
+test_condition_onto_itself() {
+	lacking copy-source-if-match
+	mount_fs "$BUCKET"
+	dd if=/dev/urandom of="$MNT/big" bs=1M count=$PARTS status=none
+	remount "$BUCKET"
+	s3 ls "$BUCKET" big | grep -q -- '-2' || fail "not in parts: $(s3 ls "$BUCKET" big)"
+	stats_reset
+	assert_exit 0 chmod 600 "$MNT/big"
+	asked 2 CopyObject # with the condition, and without
+	assert_le "$(stat_get HeadObject)" 2 "HeadObject: for its metadata, and before the copy"
+	assert_exit 0 chmod 640 "$MNT/big"
+	asked 3 CopyObject
+	remount "$BUCKET"
+	assert_eq 640 "$(stat -c %a "$MNT/big")" "mode"
+}
+
+# Another version before the copy: nothing is copied. One while it is made: that is told.
+test_condition_changed() {
+	local pid rc=0
+	objects copy-source-if-match
+	assert_exit 0 cp "$MNT/d/f000000" "$MNT/first"
+	ls "$MNT/d" >/dev/null
+	exec 3<"$MNT/d/f000001"
+	s3 put "$BUCKET" d/f000001 big
+	stats_reset
+	assert_fails 'Stale' /usr/bin/python3 - 3<&3 "$MNT/x" <<-'EOF'
+		import os, sys
+		out = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT)
+		print(os.copy_file_range(3, out, 100))
+		os.close(out)
+	EOF
+	exec 3<&-
+	asked 0 CopyObject
+	hold CopyObject y
+	cp "$MNT/d/f000002" "$MNT/y" >out 2>&1 &
+	pid=$!
+	wait_held y
+	s3 put "$BUCKET" d/f000002 big
+	let_go
+	wait $pid || rc=$?
+	assert_eq 1 "$rc" "exit code of cp: $(cat out)"
 }
 
 run_tests "$@"

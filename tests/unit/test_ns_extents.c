@@ -337,6 +337,30 @@ static void test_plans_are_cheap(void **state)
 	plan_free(&p);
 }
 
+/* A server that copies no ranges is sent all of it, in parts as large as those of other bytes. */
+static void test_no_copies(void **state)
+{
+	struct plan_limits sent = limits;
+	struct extents x = {0};
+	struct plan p = {0};
+	size_t i;
+
+	(void)state;
+	sent.no_copies = true;
+	put_object(&x, sources[1], 0, SOURCE_BYTES);
+	put_local(&x, SOURCE_BYTES, 1);
+	assert_true(plan_copies(&x, &limits));
+	assert_false(plan_copies(&x, &sent));
+	assert_true(plan_make(&p, &x, 0, x.size_bytes, true, 0, &sent));
+	check_parts(&x, &p, 0, x.size_bytes, true, &sent);
+	assert_int_equal(fetched(&x, &p), SOURCE_BYTES);
+	for (i = 0; i < p.count; i++)
+		assert_true(!p.parts[i].copy && p.parts[i].len <= PART);
+	extents_clear(&x);
+	cell_count = 0;
+	plan_free(&p);
+}
+
 /* More parts than S3 takes: they become larger. */
 static void test_parts_max(void **state)
 {
@@ -370,6 +394,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_list),
 		cmocka_unit_test(test_plans),
 		cmocka_unit_test(test_plans_are_cheap),
+		cmocka_unit_test(test_no_copies),
 		cmocka_unit_test(test_parts_max),
 	};
 
