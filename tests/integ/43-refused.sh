@@ -210,6 +210,8 @@ test_crash_leaves_nothing() {
 	"$TESTS_DIR/wait-pid" 20 "$DAEMON_PID" || fail "the daemon was not killed"
 	assert_eq 0 "$(($(stat -f -c '%b - %f' cache)))" "blocks left in the spool"
 	assert_eq "" "$(ls -A cache)" "names left in the spool"
+	assert_eq "" "$(s3 ls "$BUCKET")$(s3 uploads "$BUCKET")" "what was never closed, in S3"
+	not_compared "the daemon is gone"
 }
 
 run_tests "$@"

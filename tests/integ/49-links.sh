@@ -79,6 +79,7 @@ test_of_others() {
 	assert_eq "regular file" "$(stat -c %F "$MNT/large")" "a large one"
 	assert_eq 5000 "$(wc -c <"$MNT/large")" "its content"
 	assert_fails 'Input/output error' readlink -v "$MNT/zero"
+	s3 del "$BUCKET" zero
 	# It becomes a file: that is seen.
 	s3 put "$BUCKET" link text
 	remount "$BUCKET" metadata_ttl=0

@@ -246,6 +246,7 @@ test_customer_key_that_does_not_fit() {
 	grep -q 'perhaps the object is not encrypted with a customer key' "$WORK"/daemon*.log ||
 		fail "the log has no reason: $(cat "$WORK"/daemon*.log)"
 	assert_eq content "$(cat "$MNT/f")" "with the right key"
+	s3 del "$BUCKET" plain
 }
 
 # Each side has its own key, or none; no data comes through here, small or in parts.

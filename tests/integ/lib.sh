@@ -4,6 +4,7 @@
 # A test file defines functions test_* and ends with `run_tests`. Each function runs in a subshell
 # of its own with `set -eE`, in a directory of its own ($WORK), with its own server or bucket and
 # its own mounts; all that it started is ended by pid and unmounted when it ends, however it ends.
+# Before that its mounts are compared with S3: compare_with_s3.
 # `skip REASON` ends a test as skipped.
 #
 # From tests/integ/run: S3BULKFS and S3D (programs), SERVER (s3d or rgw), WORK_ROOT, S3PY_SOCKET;
@@ -265,6 +266,22 @@ clean_up() {
 	exit $rc
 }
 
+# not_compared WHY: this test's mounts cannot show what S3 holds when it ends.
+not_compared() {
+	NOT_COMPARED=$*
+}
+
+# How every test ends that has not failed: each of its mounts that is still there shows what S3
+# holds, names, kinds, sizes, contents and metadata, which compare.py asks for without the mount.
+# Faults, latency and a rate of s3d are over then.
+compare_with_s3() {
+	if [ -n "${NOT_COMPARED:-}" ]; then
+		note "not compared: $NOT_COMPARED"
+	elif [ -n "${S3PY_SOCKET:-}" ]; then
+		s3 compare "$WORK"
+	fi
+}
+
 # Own settings only: nothing of the person who runs the tests, no proxy for loopback.
 clean_environment() {
 	unset AWS_PROFILE AWS_SESSION_TOKEN AWS_CA_BUNDLE AWS_ENDPOINT_URL AWS_ENDPOINT_URL_S3 \
@@ -291,6 +308,8 @@ run_one() {
 	clean_environment
 	cd "$WORK"
 	"test_$1"
+	cd "$WORK"
+	compare_with_s3
 	exit 0
 }
 

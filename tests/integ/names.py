@@ -12,6 +12,8 @@ import subprocess
 import sys
 import urllib.parse
 
+from keys import model
+
 BUCKET, MNT = os.environ["BUCKET"], os.fsencode(os.environ["MNT"])
 HOST = urllib.parse.urlsplit(os.environ["S3_ENDPOINT"]).netloc
 TOKENS = [b"a", b"a", b"b", b"%", b"%:", b"%=", b".", b"..", b"", b"\n", b"\r", b"\x01", b" ", b"+",
@@ -57,37 +59,10 @@ class Bucket:
             self.ask("DELETE", self.target(key))
 
 
-# ---- what doc/semantics.md says ----------------------------------------------------------------
-
-def shown(component, beside_directory):
-    """The name of a component of a key."""
-    if component in (b"", b".", b"..") or component[:2] in (b"%:", b"%=") or b"\0" in component:
-        component = b"%:" + component.replace(b"%", b"%25").replace(b"\0", b"%00")
-    return b"%=" + component if beside_directory else component
-
-
-def model(keys):
-    """Files (path: content) and directories of a bucket."""
-    directories = set()
-    for key in keys:
-        parts = key.split(b"/")
-        directories.update(b"/".join(parts[:n]) for n in range(1, len(parts)))
-    names, files = {b"": b""}, {}
-    for directory in sorted(directories, key=lambda d: d.count(b"/")):
-        above, _, last = directory.rpartition(b"/")
-        top = b"/" not in directory
-        names[(directory,)] = (b"" if top else names[(above,)] + b"/") + shown(last, False)
-    for key, content in keys.items():
-        above, slash, last = key.rpartition(b"/")
-        if not last and slash and not content:
-            continue  # the marker of a directory; with content it is a file as well
-        path = names[(above,)] + b"/" if slash else b""
-        files[path + shown(last, key in directories)] = content
-    return files, {names[(d,)] for d in directories}
-
+# ---- through the mount -------------------------------------------------------------------------
 
 def seen():
-    """The same, through the mount."""
+    """Files and directories, as model() says."""
     files, directories = {}, set()
 
     def raises(error):
@@ -143,6 +118,7 @@ def one_round(rng, bucket):
     for key, content in keys.items():
         bucket.put(key, content)
     files, directories = model(keys)
+    directories = set(directories)
 
     # Listed, and read; then each by its name alone, which nobody has listed.
     mount()

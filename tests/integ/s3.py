@@ -10,6 +10,7 @@ Environment: S3_ENDPOINT, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY.
   versioning B STATUS    versions B [PREFIX]
   puts B                 putfiles B PREFIX FILE...          seed B PREFIX COUNT SIZE
   uploads B              deny B ACTION KEY...               stat URL OPERATION [FIELD]
+  compare DIR
 
 `ls` prints KEY <tab> SIZE <tab> ETAG, sorted by key, the key without PREFIX and percent-encoded;
 --meta adds what HeadObject says (content type and user metadata) as JSON; --files leaves directory
@@ -20,16 +21,18 @@ GetObjectTagging say, one "name value" a line, sorted; `tag` sets all tags. `put
 `versions` prints KEY <tab> SIZE or "gone" <tab> ID of every version, those of a key newest first.
 `deny` sets a bucket policy that refuses ACTION (s3:PutObject, ...) on the keys. `uploads` prints
 multipart uploads that were neither completed nor aborted. `stat` asks the control URL of s3d.
+`compare` compares the mounts below DIR with what S3 holds (compare.py).
 
   serve SOCKET           loads boto3 once, then runs each command in a fork of itself; with
                          S3PY_SOCKET in the environment a command is handed to that server, with
-                         its environment, directory and standard files.
+                         its environment, directory, mount namespace and standard files.
 """
 import json
 import os
 import socket
 import sys
 
+sys.dont_write_bytecode = True
 # What a command needs is loaded where it runs: the client's side of `serve` needs none of it.
 THREADS = 12
 MESSAGE_MAX = 200000
@@ -264,7 +267,14 @@ def stat(url, operation, field="requests"):
     print(counters.get(field, 0))
 
 
+def compare(work):
+    import compare as comparison
+
+    comparison.main(client, work)
+
+
 COMMANDS = {
+    "compare": compare,
     "mkbucket": mkbucket,
     "ls": ls,
     "put": put,
@@ -285,10 +295,23 @@ COMMANDS = {
     "stat": stat,
 }
 
+
+def enter(namespace):
+    """The mount namespace that the descriptor stands for (setns(2))."""
+    import ctypes
+
+    if not os.path.samestat(os.fstat(namespace), os.stat("/proc/self/ns/mnt")):
+        libc = ctypes.CDLL(None, use_errno=True)
+        if libc.setns(namespace, 0):
+            raise OSError(ctypes.get_errno(), "setns")
+    os.close(namespace)
+
+
 def answer(conn):
     """One command, in a fork of the server: as if it had been started where it was asked for."""
-    message, fds, _, _ = socket.recv_fds(conn, MESSAGE_MAX, 3)
+    message, fds, _, _ = socket.recv_fds(conn, MESSAGE_MAX, 4)
     asked = json.loads(message)
+    enter(fds.pop())
     for i, fd in enumerate(fds):
         os.dup2(fd, i)
         os.close(fd)
@@ -302,7 +325,9 @@ def answer(conn):
         code = 0
     except SystemExit as e:
         sys.stdout.flush()
-        code = e.code
+        if isinstance(e.code, str):
+            print(e.code, file=sys.stderr)
+        code = 1 if isinstance(e.code, str) else e.code
     except BaseException:
         sys.excepthook(*sys.exc_info())
         sys.stderr.flush()
@@ -312,8 +337,11 @@ def answer(conn):
 
 def serve(path):
     import concurrent.futures  # noqa: F401 - loaded for the forks
+    import ctypes  # noqa: F401
     import signal
     import urllib.request  # noqa: F401
+
+    import compare  # noqa: F401
 
     # The first client of a session loads the description of S3, which later ones share.
     os.environ.update(
@@ -342,8 +370,11 @@ def ask(path, argv):
     conn = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     conn.connect(path)
     message = {"argv": argv, "cwd": os.getcwd(), "env": dict(os.environ)}
-    socket.send_fds(conn, [json.dumps(message).encode()], [0, 1, 2])
+    namespace = os.open("/proc/self/ns/mnt", os.O_RDONLY)
+    socket.send_fds(conn, [json.dumps(message).encode()], [0, 1, 2, namespace])
     code = conn.recv(1)
+    if not code:
+        print(f"s3.py: {argv[0]} was ended: does a mount hang?", file=sys.stderr)
     return code[0] if code else 1
 
 

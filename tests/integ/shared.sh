@@ -22,6 +22,7 @@ mount_shared() {
 	MOUNTS=("$WORK/$2" "${MOUNTS[@]}")
 	"$S3BULKFS" -o "endpoint_url=$S3_ENDPOINT${3:+,$3}" "$1" "$WORK/$2" ||
 		fail "mounting $1 on $2: exit code $?"
+	echo "$S3_ENDPOINT" >"$WORK/$2.endpoint" # for compare.py: there may be several servers
 	for pid in $(daemons); do
 		[[ " ${PIDS[*]} " == *" $pid "* ]] || PIDS+=("$pid")
 	done

@@ -21,7 +21,8 @@
  *   POST   /-/account                {"key": K, "secret": S, "reads": "a*", "writes": "a*",
  *                                    "acl": ""}: another account's key and rights (account.h)
  *   POST   /-/seed                   {"bucket", "prefix", "count", "size", "pattern", "dirs"}
- *   GET    /-/dump?bucket=B&prefix=P objects in order, JSON lines
+ *   GET    /-/dump?bucket=B&prefix=P objects in order, JSON lines; with md5_max=BYTES the MD5 of
+ *                                    contents up to that size
  *   POST   /-/put?bucket=B&key=K     an object with the body and the headers of PutObject
  *   GET    /-/put?bucket=B&key=K     its content; DELETE removes it
  *
@@ -271,8 +272,19 @@ static void dump_kvs(struct buf *b, const char *name, const struct kvs *kvs)
 	buf_addc(b, '}');
 }
 
+/* Of the content: the ETag is that of an object's parts, or of its customer key, too. */
+static void dump_md5(struct buf *b, struct store *store, const struct object *o)
+{
+	struct data *whole = data_slice(o->data, 0, o->data->size);
+
+	buf_addf(b, ",\"md5\":\"%s\"", whole->etag);
+	data_unref(store, whole);
+}
+
 static void dump_get(struct req *r)
 {
+	const char *md5_max = req_param(r, "md5_max");
+	uint64_t most = md5_max ? strtoull(md5_max, NULL, 10) : 0;
 	struct bucket *b = named_bucket(r, req_param(r, "bucket"));
 	struct bytes prefix = BYTES("", 0);
 	struct buf *out = &r->answer.body;
@@ -289,6 +301,8 @@ static void dump_get(struct req *r)
 			",\"size\":%llu,\"etag\":\"%s\",\"storage_class\":\"%s\",\"mtime_ms\":%lld",
 			(unsigned long long)o->data->size, o->data->etag, o->storage_class,
 			(long long)o->mtime_ms);
+		if (md5_max && o->data->size <= most && o->data->size <= STORE_MD5_MAX)
+			dump_md5(out, &r->srv->store, o);
 		dump_kvs(out, "meta", o->meta);
 		dump_kvs(out, "tags", o->tags);
 		buf_adds(out, "}\n");

@@ -140,6 +140,8 @@ def customer_keys():
             wants("AccessDenied", 403, method, "/b/k", **headers(other))
             wants("InvalidRequest", 400, method, "/b/plain", **mine)
         equal(s.control("GET", "put", bucket="b", key="k"), b"content")
+        md5s = [o["md5"] for o in s.lines("dump", bucket="b", md5_max=10)]
+        equal(md5s, [hashlib.md5(b"content").hexdigest()] * 2)
         wants("InvalidArgument", 400, "PUT", "/b/x", b"", **headers(key, sum_of=other))
         wants("InvalidArgument", 400, "PUT", "/b/x", b"", **headers(key[:31]))
         wants("InvalidArgument", 400, "PUT", "/b/x", b"", **mine,
@@ -282,6 +284,8 @@ def multipart():
         whole = c.get_object(Bucket="b", Key="m")
         equal((whole["Body"].read(), whole["Metadata"], whole["ContentType"]),
               (first + second, {"a": "1"}, "x/y"))
+        dumps = [s.lines("dump", bucket="b", md5_max=5 * MIB + n)[0] for n in (999, 1000)]
+        equal([d.get("md5") for d in dumps], [None, hashlib.md5(first + second).hexdigest()])
         fails("NoSuchUpload", 404, complete, (3, etag1))
         # A copy of it is one part.
         copy = c.copy_object(Bucket="b", Key="c", CopySource="b/m")["CopyObjectResult"]["ETag"]
