@@ -131,6 +131,10 @@ test_access_points() {
 	mount_fs "$arn:/p" "endpoint_url=$url"
 	works
 	umount_fs
+	ctl GET "dump?bucket=$BUCKET" >dump
+	assert_eq 50 "$(grep -c '^{"key":"src/f[0-9]*","size":10,' dump)" "objects in the bucket"
+	assert_eq 50 "$(grep -c '^{"key":"p/src/f[0-9]*","size":10,' dump)" "objects below p/"
+	assert_eq 100 "$(wc -l <dump)" "objects in all"
 	BUCKET=$arn
 	refused 'leave path_style out' "$url" path_style
 	BUCKET=arn:aws:s3::123456789012:accesspoint/m1.mrap

@@ -107,6 +107,7 @@ test_watch_of_a_walk() {
 	wait $copy || fail "cp has failed"
 	umount_fs
 	wait $watch || fail "status --watch failed"
+	same_objects src dst
 	grep -E "^  cp \(process $copy\): [0-9]+ done, [0-9]+ pending, [0-9]+/s, 0:[0-9]{2} left$" \
 		watch.out >walk || fail "no rate and time are shown: $(cat watch.out)"
 	grep -qE '^    \[#+\.+\] +[0-9]+ %$' watch.out || fail "no bar is shown"
@@ -215,6 +216,7 @@ test_umount() {
 	assert_fails 'is not a mount point' "$CTL" umount "$MNT/dst"
 	assert_exit 0 "$CTL" umount "$MNT"
 	! mountpoint -q "$MNT" || fail "it is still mounted"
+	same_objects src dst
 	# The daemon has ended: what is left of it is its exit code.
 	"$TESTS_DIR/wait-pid" 0 "$DAEMON_PID" || fail "the daemon is still there"
 	wait "$DAEMON_PID"
@@ -239,6 +241,8 @@ test_umount_tells_of_failures() {
 	assert_fails 'key dst/f000010' "$CTL" umount "$MNT"
 	assert_eq 1 "$RC" "exit code of umount"
 	! mountpoint -q "$MNT" || fail "it is still mounted"
+	assert_eq "$(s3 ls "$BUCKET" src/ | grep -v f000010)" "$(s3 ls "$BUCKET" dst/ --files)" \
+		"what was copied"
 	wait "$DAEMON_PID" || :
 }
 

@@ -97,6 +97,7 @@ print(json.load(open("status.json"))["mounts"][0]["copies"])')" "copies of the s
 		faults_clear
 	fi
 	assert_fails "its mount's is $MNT" "$ctl" umount "$MNT/$SECOND"
+	compare_with_s3
 	assert_exit 0 "$ctl" umount "$MNT"
 	mountpoint -q "$MNT" && fail "still mounted"
 	assert_eq "" "$(daemons)" "daemons"

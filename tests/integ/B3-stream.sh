@@ -103,6 +103,7 @@ test_both_ways_at_once() {
 			wait "$i" || fail "a copy back or a removal failed"
 		done
 		assert_exit 0 diff -r "$WORK/a/small" "$WORK/a/x/back$how"
+		compare_with_s3
 		put_objects empty 3 0
 		umount "$WORK/a" "$WORK/b"
 	done
