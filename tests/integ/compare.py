@@ -27,7 +27,7 @@ NAMES_MAX, LOOKS_MAX = 20000, 200
 CONTENT_MAX, CONTENTS_MAX = 16 << 20, 48 << 20
 # What others have changed is seen after metadata_ttl, which is a second.
 SETTLED_S = 3
-HANGS_S = 90
+HANGS_S = 60
 # What was written here shows when, and not when S3 had it; renames keep that, too.
 TESTS_LAST_S = 600
 SHOWN_MAX = 20
@@ -382,8 +382,15 @@ def endpoint_of(mount):
         return os.environ["S3_ENDPOINT"]
 
 
-def main(client, work):
+def hangs(*_):
+    """Shows where; a call that cannot be interrupted ends with the process."""
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.alarm(HANGS_S)
+    raise RuntimeError(f"no answer within {HANGS_S} s")
+
+
+def main(client, work):
+    signal.signal(signal.SIGALRM, hangs)
     signal.alarm(HANGS_S)
     found, points = mounts(os.fsencode(work))
     if not found or "S3_ENDPOINT" not in os.environ:
