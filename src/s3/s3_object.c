@@ -202,6 +202,9 @@ static enum http_take get_begin(struct s3_op *op)
 	if (op->http.result.status != 200 ||
 		!s3_value_size(s3_op_answer(op, "content-length"), &g->size_bytes))
 		return HTTP_REFUSE;
+	/* Of this version it is known how long it is. */
+	if (g->whole && g->size_bytes != g->len)
+		return HTTP_REFUSE;
 	g->skip = g->offset;
 	return g->offset >= g->size_bytes ? HTTP_ENOUGH : HTTP_MORE;
 }

@@ -67,11 +67,9 @@ void s3_sum_body(struct s3_op *op, enum s3_sum_group group)
 
 void s3_sum_upload(struct s3_op *op, const char *algorithm)
 {
-	if (!algorithm && op->client->sums.body == S3_SUM_CRC32C)
-		algorithm = "CRC32C";
-	if (!algorithm)
+	if (op->client->sums.body != S3_SUM_CRC32C)
 		return;
-	snprintf(op->sum_text, sizeof(op->sum_text), "%s", algorithm);
+	snprintf(op->sum_text, sizeof(op->sum_text), "%s", algorithm ? algorithm : "CRC32C");
 	set(op, S3_SUM_ALGORITHM, S3_SUMS_UPLOAD);
 }
 

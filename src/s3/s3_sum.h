@@ -44,7 +44,11 @@ struct s3_sums {
 bool s3_sum_choose(struct s3_client *c, char *why, size_t why_size);
 /* Of a new operation with a body. */
 void s3_sum_body(struct s3_op *op, enum s3_sum_group group);
-/* Of a CreateMultipartUpload: `algorithm` of a copy's source; NULL: that of what is sent. */
+/*
+ * Of a CreateMultipartUpload: `algorithm` of a copy's source; NULL: that of what is sent. Only
+ * where CRC-32C is sent: MinIO knows no checksums of the whole of an upload (minio/minio issue
+ * 20944).
+ */
 void s3_sum_upload(struct s3_op *op, const char *algorithm);
 /* Of a read, or a HEAD: its answer is to have the object's checksum. */
 void s3_sum_ask(struct s3_op *op);

@@ -124,6 +124,9 @@ static void choose(struct req *r, struct upload *u, const xmlNode *node, struct 
 		c->error = "MalformedXML";
 	else if (n <= c->last_number)
 		c->error = "InvalidPartOrder";
+	/* "CompletedPart", API reference: consecutive, with checksums. */
+	else if (n != c->last_number + 1 && kvs_get(u->meta, "x-amz-checksum-algorithm"))
+		c->error = "InvalidRequest";
 	else if (!p || !etag_matches(etag, p->data->etag) || !strcmp(etag, "*"))
 		c->error = "InvalidPart";
 	else if (c->count && c->list[c->count - 1]->size < r->srv->opts.part_min_bytes)
