@@ -33,6 +33,31 @@ def signatures():
         fails("InvalidToken", 400, s.client().list_objects_v2, Bucket="b")
 
 
+@test
+def lacks():
+    with Server("--no-auth", "--page-max", "2", "--lacks",
+                "DeleteObjects,list-type,encoding-type,copy-source-if-match") as s:
+        c = s.client()
+        for k in "a+", "b", "c":
+            etag = c.put_object(Bucket="b", Key=k, Body=b"x")["ETag"]
+        fails("NotImplemented", 501, c.delete_objects, Bucket="b",
+              Delete={"Objects": [{"Key": "b"}]})
+        copy = {"Bucket": "b", "Key": "d", "CopySource": "b/c"}
+        fails("NotImplemented", 501, c.copy_object, CopySourceIfMatch=etag, **copy)
+        _, _, page = s.raw("GET", "/b?list-type=2&encoding-type=url&start-after=b")
+        for there in b"<Key>a+</Key>", b"<Marker", b"<IsTruncated>true":
+            assert there in page, page
+        for gone in b"KeyCount", b"EncodingType", b"ContinuationToken":
+            assert gone not in page, page
+        assert b"<Key>c</Key>" in s.raw("GET", "/b?marker=b")[2]
+        c.copy_object(**copy)
+    with Server("--no-auth", "--lacks", "encoding-type-at-all,ListObjectsV2") as s:
+        equal(s.raw("GET", "/b?encoding-type=url")[0], 400)
+        equal(s.raw("GET", "/b?list-type=2")[0], 501)
+        equal(s.raw("GET", "/b")[0], 200)
+    equal(subprocess.run([S3D, "--lacks", "nothing"], stderr=subprocess.DEVNULL).returncode, 1)
+
+
 # ---- faults, rates, counters -------------------------------------------------------------------
 
 
