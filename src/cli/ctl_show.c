@@ -17,6 +17,17 @@
 /* ---- one mount ---- */
 
 /* Counts without a point, short times. */
+/* A text for a terminal, which a key, or what a server says, must not be able to command. */
+static const char *shown(const cJSON *object, const char *name)
+{
+	char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(object, name)), *p;
+
+	for (p = text; p && *p; p++)
+		if ((unsigned char)*p < 0x20 || *p == 0x7f)
+			*p = '?';
+	return text ? text : "";
+}
+
 static void print_left(double seconds)
 {
 	long s = seconds < 359999 ? (long)(seconds + 0.5) : 359999;
@@ -44,7 +55,7 @@ static void print_walk(const cJSON *w, bool bar)
 	const cJSON *seconds = cJSON_GetObjectItemCaseSensitive(w, "seconds_left");
 
 	printf("  %s%s (process %.0f%s): %.0f done, %.0f pending", ctl_true(w, "run") ? "run " : "",
-		ctl_text(w, "command"), ctl_number(w, "pid"), ctl_true(w, "ended") ? ", ended" : "",
+		shown(w, "command"), ctl_number(w, "pid"), ctl_true(w, "ended") ? ", ended" : "",
 		done, ctl_number(w, "pending"));
 	if (ctl_number(w, "failed") > 0)
 		printf(", %.0f FAILED", ctl_number(w, "failed"));
@@ -65,7 +76,7 @@ static void print_mount(const cJSON *s, bool bar)
 {
 	const cJSON *w;
 
-	printf("%s on %s (daemon %.0f)%s\n", ctl_text(s, "source"), ctl_text(s, "mountpoint"),
+	printf("%s on %s (daemon %.0f)%s\n", shown(s, "source"), shown(s, "mountpoint"),
 		ctl_number(s, "pid"), ctl_true(s, "read_only") ? ", read-only" : "");
 	printf("  %.0f pending, %.0f of %.0f requests in flight, %.0f answers said slow down\n",
 		ctl_number(s, "pending"), ctl_number(s, "in_flight"),
@@ -74,7 +85,7 @@ static void print_mount(const cJSON *s, bool bar)
 		ctl_number(s, "copies"), ctl_number(s, "removals"), ctl_number(s, "uploads"),
 		ctl_number(s, "errors"));
 	if (ctl_number(s, "errors") > 0)
-		printf(" (s3bulkfsctl errors %s)", ctl_text(s, "mountpoint"));
+		printf(" (s3bulkfsctl errors %s)", shown(s, "mountpoint"));
 	printf("\n");
 	cJSON_ArrayForEach(w, cJSON_GetObjectItemCaseSensitive(s, "walks")) print_walk(w, bar);
 }
@@ -233,18 +244,17 @@ int ctl_status(const char *path, bool watch, bool json)
 
 static void print_failure(FILE *out, const cJSON *f, const char *mountpoint)
 {
-	fprintf(out, "%s of %s%s failed: %s", ctl_text(f, "what"), mountpoint, ctl_text(f, "path"),
-		ctl_text(f, "code"));
+	fprintf(out, "%s of %s%s failed: %s", shown(f, "what"), mountpoint, shown(f, "path"),
+		shown(f, "code"));
 	if (ctl_number(f, "http_status") > 0)
 		fprintf(out, " (HTTP %.0f)", ctl_number(f, "http_status"));
-	fprintf(out, ", key %s", ctl_text(f, "key"));
-	if (*ctl_text(f, "request_id"))
-		fprintf(out, ", request %s", ctl_text(f, "request_id"));
-	if (*ctl_text(f, "command"))
-		fprintf(out, ", for %s (process %.0f)", ctl_text(f, "command"),
-			ctl_number(f, "pid"));
-	if (*ctl_text(f, "message"))
-		fprintf(out, ": %s", ctl_text(f, "message"));
+	fprintf(out, ", key %s", shown(f, "key"));
+	if (*shown(f, "request_id"))
+		fprintf(out, ", request %s", shown(f, "request_id"));
+	if (*shown(f, "command"))
+		fprintf(out, ", for %s (process %.0f)", shown(f, "command"), ctl_number(f, "pid"));
+	if (*shown(f, "message"))
+		fprintf(out, ": %s", shown(f, "message"));
 	fprintf(out, "\n");
 }
 

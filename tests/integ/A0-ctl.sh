@@ -170,6 +170,12 @@ test_odd_names() {
 	assert_exit 1 cp "$MNT/a" "$MNT/b" "$MNT/c" "$MNT/q\"\\uote/"
 	"$CTL" errors --json "$MNT" >errors.json
 	assert_eq 'q"\uote/a' "$(json errors.json 'd["errors"][0]["key"]')" "the key"
+	mkdir "$MNT/"$'e\e[2J'
+	fault '{"op":"CopyObject","key":"e*/*","status":403,"code":"AccessDenied"}'
+	assert_exit 1 cp "$MNT/a" "$MNT/b" "$MNT/c" "$MNT/"$'e\e[2J/'
+	assert_exit 0 "$CTL" errors "$MNT"
+	grep -qF 'e?[2J/a' <<<"$OUT" || fail "no such key in: $OUT"
+	! grep -q $'\e' <<<"$OUT" || fail "a key commands the terminal"
 }
 
 test_flush_waits_and_tells_once() {
