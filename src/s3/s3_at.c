@@ -40,6 +40,7 @@ struct at_list {
 	unsigned flags;
 	/* Where the next request begins; of the key of which the last word is known, `settled`. */
 	struct buf key_marker, version_marker, settled;
+	bool jumped; /* it began behind all versions of key_marker, or should have */
 	bool truncated;
 	struct row *rows;
 	size_t count, room, shown;
@@ -92,23 +93,27 @@ static size_t make_entries(const struct at_list *l, struct s3_list_entry *entrie
 	return n;
 }
 
-/* The token of the next page: the length of the key, a space, the key, the version. */
+/* The token of the next page: the length of the key, whether all is known of it, the key, the
+ * version. */
 static void make_token(const struct at_list *l, struct buf *token)
 {
-	buf_addf(token, "%zu ", l->key_marker.len);
+	bool known = bytes_equal(buf_bytes(&l->settled), buf_bytes(&l->key_marker));
+
+	buf_addf(token, "%zu%c", l->key_marker.len, known ? '+' : '-');
 	buf_addb(token, buf_bytes(&l->key_marker));
 	buf_addb(token, buf_bytes(&l->version_marker));
 }
 
 static void take_token(struct at_list *l, struct bytes token)
 {
-	const char *space = memchr(token.ptr, ' ', token.len);
+	size_t digits = strspn(token.ptr, "0123456789"), head = digits + 1;
 	uint64_t len = 0;
-	size_t head = space ? (size_t)(space - token.ptr) + 1 : 0;
 
-	if (!space || !s3_value_size(BYTES(token.ptr, head - 1), &len) || len > token.len - head)
+	if (head > token.len || !s3_value_size(BYTES(token.ptr, digits), &len) ||
+		len > token.len - head)
 		return;
 	buf_add(&l->key_marker, token.ptr + head, (size_t)len);
+	l->jumped = token.ptr[digits] == '+';
 	buf_add(&l->version_marker, token.ptr + head + len, token.len - head - (size_t)len);
 }
 
@@ -245,16 +250,20 @@ static bool take_version(struct at_list *l, const struct s3_version *v)
 }
 
 /*
- * Where the next page begins. When all is known of a key, its older versions are passed over. False
- * when the server would send the same page again.
+ * Where the next page begins. When all is known of a key, its older versions are passed over,
+ * unless that was tried and the server begins with the marker itself. False when it would send the
+ * same page again.
  */
 static bool step(struct at_list *l, const struct s3_versions_page *page)
 {
 	struct bytes version = page->next_version;
 	bool same_key = bytes_equal(page->next_key, buf_bytes(&l->key_marker));
 
-	if (bytes_equal(page->next_key, buf_bytes(&l->settled)))
+	l->jumped = same_key && l->jumped;
+	if (bytes_equal(page->next_key, buf_bytes(&l->settled)) && !l->jumped) {
+		l->jumped = true;
 		version = BYTES_LIT("");
+	}
 	if (bytes_cmp(page->next_key, buf_bytes(&l->key_marker)) < 0 ||
 		(same_key && bytes_equal(version, buf_bytes(&l->version_marker))))
 		return false;
@@ -329,12 +338,13 @@ static struct at_list *list_new(struct s3_client *c, const struct s3_list_params
 	l->ctx = ctx;
 	l->key_marker = l->version_marker = l->settled = BUF_INIT(MARKER_MAX);
 	l->text = BUF_INIT(TEXT_MAX_BYTES);
-	if (params->token.ptr)
+	if (params->token.ptr) {
 		take_token(l, params->token);
-	else
+	} else {
 		buf_addb(&l->key_marker, params->start_after);
-	/* With a version, the last word about that key is still to come. */
-	if (!l->version_marker.len)
+		l->jumped = true;
+	}
+	if (l->jumped)
 		set(&l->settled, buf_bytes(&l->key_marker));
 	return l;
 }

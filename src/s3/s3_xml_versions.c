@@ -219,7 +219,8 @@ static void make_versions(struct s3_xml_versions *v)
 {
 	size_t i;
 
-	qsort_r(v->rows, v->count, sizeof(*v->rows), compare_rows, v);
+	if (v->count)
+		qsort_r(v->rows, v->count, sizeof(*v->rows), compare_rows, v);
 	v->versions = mem_calloc(v->count, sizeof(*v->versions));
 	for (i = 0; i < v->count; i++) {
 		const struct row *row = &v->rows[i];

@@ -6,7 +6,7 @@ client_cppflags = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) $(CJSON_CFLAGS)
 client_tests = tests/unit/test_http tests/unit/test_http_many tests/unit/test_s3_retry \
 	tests/unit/test_s3_client tests/unit/test_s3_faults tests/unit/test_s3_recover \
 	tests/unit/test_s3_fetch tests/unit/test_s3_provider \
-	tests/unit/test_s3_sum tests/unit/test_s3_tagging
+	tests/unit/test_s3_sum tests/unit/test_s3_tagging tests/unit/test_s3_at
 check_PROGRAMS += $(client_tests)
 TESTS += $(client_tests)
 
@@ -38,6 +38,13 @@ tests_unit_test_s3_tagging_SOURCES = tests/unit/test_s3_tagging.c \
 	tests/unit/s3_sync.c tests/unit/s3_sync.h tests/unit/s3d_run.c tests/unit/s3d_run.h
 tests_unit_test_s3_tagging_CPPFLAGS = $(client_cppflags)
 tests_unit_test_s3_tagging_LDADD = $(client_libs) $(CJSON_LIBS)
+
+tests_unit_test_s3_at_SOURCES = tests/unit/test_s3_at.c \
+	tests/unit/version_server.c tests/unit/version_server.h \
+	tests/unit/http_server.c tests/unit/http_server.h \
+	tests/unit/s3_sync.c tests/unit/s3_sync.h
+tests_unit_test_s3_at_CPPFLAGS = $(client_cppflags)
+tests_unit_test_s3_at_LDADD = $(client_libs)
 
 s3_faults_sources = tests/unit/s3_faults.c tests/unit/s3_faults.h \
 	tests/unit/s3_sync.c tests/unit/s3_sync.h tests/unit/s3d_run.c tests/unit/s3d_run.h
