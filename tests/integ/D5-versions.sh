@@ -208,6 +208,34 @@ test_cost_of_a_walk() {
 	assert_eq 0 "$(stat_get GetObject)" "GetObject"
 }
 
+# With stat=full a HeadObject for each name, of the version that was listed.
+test_cost_of_stat_full() {
+	need s3d
+	versioned
+	put_objects d 200 1
+	tick
+	put_objects d 100 2
+	mount_fs "$BUCKET" "version_at=$AT,stat=full"
+	stats_reset
+	assert_eq 200 "$(find "$MNT/d" -type f -size 1c | wc -l)" "found"
+	assert_eq 200 "$(stat_get HeadObject)" "HeadObject"
+	assert_le "$(stat_get ListObjectVersions)" 8 "ListObjectVersions"
+}
+
+test_all_buckets() {
+	versioned
+	text a 1
+	tick
+	s3 del "$BUCKET" a
+	MNT=$WORK/all
+	mkdir "$MNT"
+	MOUNTS+=("$MNT")
+	"$S3BULKFS" -o "endpoint_url=$S3_ENDPOINT,version_at=$AT" --all-buckets "$MNT"
+	for pid in $(daemons); do PIDS+=("$pid"); done
+	assert_eq 1 "$(cat "$MNT/$BUCKET/a")" "a"
+	assert_fails 'Read-only' touch "$MNT/$BUCKET/new"
+}
+
 test_read_only() {
 	versioned
 	history
@@ -433,6 +461,24 @@ test_parts_of_versions() {
 	cat big big >want
 	s3 get "$BUCKET" twice >got
 	assert_same want got "two of them, one behind the other"
+}
+
+# Versions that are removed for good are not there any more, and are not replaced by others.
+test_removed_for_good() {
+	local id
+	versioned
+	text d/f 1
+	text d/g 1
+	tick
+	text d/f 22
+	mount_fs "$BUCKET" "version_at=$AT,metadata_ttl=600"
+	assert_eq $'f\ng' "$(ls "$MNT/d")" "listed"
+	id=$(s3 versions "$BUCKET" d/f | tail -n 1 | cut -f 3)
+	s3 unversion "$BUCKET" d/f "$id"
+	assert_fails 'No such file|Stale' cat "$MNT/d/f"
+	assert_eq 1 "$(cat "$MNT/d/g")" "the other"
+	remount "$BUCKET" "version_at=$AT"
+	assert_eq g "$(ls "$MNT/d")" "listed anew"
 }
 
 # A version that somebody removes for good cannot be restored: that is said, with its name.

@@ -7,7 +7,7 @@ Environment: S3_ENDPOINT, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY.
   get B KEY              head B KEY                         del B KEY
   fetch B PREFIX DIR     modified B KEY
   show B KEY             tag B KEY [name=value...]
-  versioning B STATUS    versions B [PREFIX]
+  versioning B STATUS    versions B [PREFIX]   unversion B KEY ID
   puts B                 putfiles B PREFIX FILE...          seed B PREFIX COUNT SIZE
   uploads B              deny B ACTION KEY...               stat URL OPERATION [FIELD]
   compare DIR
@@ -19,6 +19,7 @@ parameter of PutObject as @Name=value (true: the flag); `show` prints what HeadO
 GetObjectTagging say, one "name value" a line, sorted; `tag` sets all tags. `puts` reads lines
 "ENCODED-KEY SIZE" from standard input.
 `versions` prints KEY <tab> SIZE or "gone" <tab> ID of every version, those of a key newest first.
+`unversion` removes one version for good.
 `deny` sets a bucket policy that refuses ACTION (s3:PutObject, ...) on the keys. `uploads` prints
 multipart uploads that were neither completed nor aborted. `stat` asks the control URL of s3d.
 `compare` compares the mounts below DIR with what S3 holds (compare.py).
@@ -249,6 +250,10 @@ def versions(bucket, prefix=""):
         print(f"{encoded(r['Key'])}\t{r.get('Size', 'gone')}\t{r['VersionId']}")
 
 
+def unversion(bucket, key, version):
+    client().delete_object(Bucket=bucket, Key=key, VersionId=version)
+
+
 def uploads(bucket):
     for upload in client().list_multipart_uploads(Bucket=bucket).get("Uploads", []):
         print(encoded(upload["Key"]))
@@ -292,6 +297,7 @@ COMMANDS = {
     "uploads": uploads,
     "versioning": versioning,
     "versions": versions,
+    "unversion": unversion,
     "stat": stat,
 }
 
