@@ -27,6 +27,7 @@
 #include "util/mem.h"
 #include "util/mountinfo.h"
 
+#define TABLE_AGAIN_MS 1000
 #define MOUNTINFO_MAX ((size_t)64 << 20)
 
 enum state { STATE_ATTACHING, STATE_ATTACHED, STATE_GONE };
@@ -58,7 +59,8 @@ struct attacher {
 	int device_fd;        /* /dev/fuse, the session's */
 	_Atomic dev_t device; /* of the superblock; 0 until the first attachment; any thread */
 	int mountinfo_fd;
-	struct loop_fd changed; /* an epoll of its own: mountinfo is always readable */
+	struct loop_fd changed;  /* an epoll of its own: mountinfo is always readable */
+	struct loop_timer again; /* the table could not be read */
 	uint64_t last_number;
 	LIST_HEAD(, attached) list;
 	pthread_t thread;
@@ -155,8 +157,9 @@ static void attach(struct job *job)
 		close(base);
 }
 
-/* Calls `fn` with the root and the mount point of each mount of the superblock. */
-static void each_mount(const struct attacher *a, int fd,
+/* Calls `fn` with the root and the mount point of each mount of the superblock. False: it could not
+ * be read, and `fn` was not called. */
+static bool each_mount(const struct attacher *a, int fd,
 	void (*fn)(struct attacher *a, struct bytes root, struct bytes point))
 {
 	struct buf text = BUF_INIT(MOUNTINFO_MAX);
@@ -165,18 +168,22 @@ static void each_mount(const struct attacher *a, int fd,
 	struct bytes rest;
 	bool good;
 	ssize_t n;
+	bool whole;
 
 	lseek(fd, 0, SEEK_SET);
 	while ((n = read(fd, chunk, sizeof(chunk))) > 0)
 		buf_add(&text, chunk, (size_t)n);
 	/* Half a table would look like an unmount. */
-	rest = !n && !text.failed ? buf_bytes(&text) : BYTES_LIT("");
+	whole = !n && !text.failed;
+	if (!whole)
+		log_error("the mount table cannot be read: %s",
+			text.failed ? "it is too long" : strerrordesc_np(errno));
+	rest = whole ? buf_bytes(&text) : BYTES_LIT("");
 	while (mountinfo_next(&rest, &m, &good))
 		if (good && m.device == a->device)
 			fn((struct attacher *)(uintptr_t)a, m.root, m.point);
-	if (n < 0 || text.failed)
-		log_error("the mount table cannot be read: %m");
 	buf_free(&text);
+	return whole;
 }
 
 static void unmount_one(struct attacher *a, struct bytes root, struct bytes point)
@@ -275,13 +282,22 @@ static void look_for_gone(struct attacher *a)
 
 	LIST_FOREACH(t, &a->list, link)
 	t->seen = false;
-	each_mount(a, a->mountinfo_fd, note_seen);
+	/* Half a table, or none, would look like an unmount. */
+	if (!each_mount(a, a->mountinfo_fd, note_seen)) {
+		loop_timer_set(a->fs->loop, &a->again, TABLE_AGAIN_MS);
+		return;
+	}
 	while ((t = first_gone(a))) {
 		t->state = STATE_GONE;
 		/* Its entries are of no use to anybody: what nobody holds, the kernel forgets. */
 		notifier_stale(a->fs->notifier, FUSE_ROOT_ID, t->name, false);
 		t->config.detached(t->config.ctx);
 	}
+}
+
+static void look_again(struct loop_timer *timer)
+{
+	look_for_gone((struct attacher *)((char *)timer - offsetof(struct attacher, again)));
 }
 
 static void mounts_changed(struct loop_fd *fd)
@@ -403,6 +419,7 @@ struct attacher *attacher_new(struct fs *fs, bool allow_other, char *why, size_t
 
 	a->fs = fs;
 	a->allow_other = allow_other;
+	a->again.fire = look_again;
 	a->mountinfo_fd = a->changed.fd = a->base_fd = -1;
 	LIST_INIT(&a->list);
 	STAILQ_INIT(&a->locked.jobs);
@@ -438,6 +455,7 @@ void attacher_free(struct attacher *a)
 	} else if (a->device_fd >= 0) {
 		close(a->device_fd); /* the session never took it */
 	}
+	loop_timer_stop(a->fs->loop, &a->again);
 	if (a->changed.fd >= 0) {
 		loop_fd_del(a->fs->loop, &a->changed);
 		close(a->changed.fd);

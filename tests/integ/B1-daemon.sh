@@ -252,4 +252,28 @@ test_lazy_umount_under_a_copy() {
 	daemon_ends "${PIDS[-1]}"
 }
 
+# A mount table that cannot be read says nothing of an unmount; later it is read again.
+test_table_unreadable() {
+	local pid
+	preload
+	start_server
+	echo content >f
+	s3 put "$BUCKET" f f
+	LD_PRELOAD=$NOMEM mount_shared "$BUCKET" mnt
+	pid=$(daemons)
+	refuse 6 1
+	mkdir other
+	mount -t tmpfs s3bulkfs-test other
+	MOUNTS+=("$WORK/other")
+	# It counts how often that was tried; what has changed is said once or twice only.
+	until [ "$(od -An -j48 -N8 -t u8 "$NOMEM_CONTROL")" -gt 5 ]; do
+		[ $SECONDS -lt 30 ] || fail "the mount table is not read again"
+	done
+	assert_eq content "$(cat mnt/f)" "while the table cannot be read"
+	umount mnt
+	kill -0 "$pid" || fail "the daemon has ended without having seen the unmount"
+	refuse 6 0
+	daemon_ends "$pid"
+}
+
 run_tests "$@"

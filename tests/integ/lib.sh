@@ -236,6 +236,22 @@ fresh() {
 	mount_fs "$BUCKET"
 }
 
+# preload: for tests whose daemon is refused what it needs (nomem.c): run it with LD_PRELOAD=$NOMEM.
+# refuse WHICH VALUE: sets one of the numbers that it looks at.
+preload() {
+	NOMEM=$(dirname "$(dirname "$S3D")")/integ/nomem.so
+	[ -e "$NOMEM" ] || skip "$NOMEM was not built"
+	! grep -qE '__(asan|tsan)_init' "$S3BULKFS" || skip "a sanitizer has its own malloc"
+	export NOMEM NOMEM_CONTROL=$WORK/control
+	head -c 56 /dev/zero >"$NOMEM_CONTROL"
+}
+
+refuse() {
+	/usr/bin/python3 -I -S -c 'import struct, sys
+sys.stdout.buffer.write(struct.pack("<Q", int(sys.argv[1])))' "$2" |
+		dd of="$NOMEM_CONTROL" bs=8 seek="$1" conv=notrunc status=none
+}
+
 # ---- one test ---------------------------------------------------------------------------------
 
 # Runs as the EXIT trap of a test.

@@ -1,9 +1,9 @@
 /*
- * For tests, through LD_PRELOAD: allocations and threads that are refused. NOMEM_CONTROL names a
- * file of 64-bit numbers that is mapped: armed, allocations counted while armed, the number of the
- * first that fails, how many fail, how many have failed; threads that may still be made, and one,
- * or 0 for any. Of one thread's allocations no two in a row fail: what gives memory back and asks
- * again is served, as it would be on a real machine.
+ * For tests, through LD_PRELOAD: what is refused to a daemon. NOMEM_CONTROL names a file of 64-bit
+ * numbers that is mapped: armed, allocations counted while armed, the number of the first that
+ * fails, how many fail, how many have failed; threads that may still be made, and one, or 0 for
+ * any; whether mount tables cannot be read. Of one thread's allocations no two in a row fail: what
+ * gives memory back and asks again is served, as it would be on a real machine.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -13,12 +13,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 struct control {
-	_Atomic uint64_t armed, count, first, times, failed, threads;
+	_Atomic uint64_t armed, count, first, times, failed, threads, tables;
 };
 
 /* glibc's own names of what is replaced here. */
@@ -87,4 +89,28 @@ int pthread_create(
 	}
 	*(void **)&next = dlsym(RTLD_NEXT, "pthread_create");
 	return next(id, attributes, start, arg);
+}
+
+static bool is_table(int fd)
+{
+	char link[64], name[256];
+	ssize_t n;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = readlink(link, name, sizeof(name) - 1);
+	name[n > 0 ? n : 0] = '\0';
+	return strstr(name, "/mountinfo");
+}
+
+ssize_t read(int fd, void *to, size_t size)
+{
+	ssize_t (*next)(int, void *, size_t);
+
+	if (control && control->tables && is_table(fd)) {
+		control->tables++;
+		errno = ENOMEM;
+		return -1;
+	}
+	*(void **)&next = dlsym(RTLD_NEXT, "read");
+	return next(fd, to, size);
 }

@@ -37,17 +37,17 @@ class Memory:
 
     def __init__(self, path):
         with open(path, "wb") as f:
-            f.write(bytes(48))
+            f.write(bytes(56))
         self.file = open(path, "r+b")
-        self.map = mmap.mmap(self.file.fileno(), 48)
+        self.map = mmap.mmap(self.file.fileno(), 56)
 
     def arm(self, first, times):
-        self.map[:] = struct.pack("<6Q", 1, 0, first, times, 0, 0)
+        self.map[:] = struct.pack("<7Q", 1, 0, first, times, 0, 0, 0)
 
     def disarm(self):
         """How many were counted, and have failed."""
         self.map[:8] = bytes(8)
-        _, count, _, _, failed, _ = struct.unpack("<6Q", self.map[:])
+        _, count, _, _, failed, _, _ = struct.unpack("<7Q", self.map[:])
         return count, failed
 
 
