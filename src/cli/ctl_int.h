@@ -32,7 +32,8 @@ struct ctl {
 	char *path;        /* of the socket */
 	uint64_t path_ino; /* to remove only our own */
 	int listen_fd;
-	struct loop_fd events; /* an epoll that watches the listener and the connections */
+	struct loop_timer again; /* until it is watched again: there were no descriptors */
+	struct loop_fd events;   /* an epoll that watches the listener and the connections */
 	LIST_HEAD(, ctl_conn) conns;
 	unsigned conn_count;
 };

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "cli/ctl_dir.h"
+#include "cli/process.h"
 #include "cli/ctl_int.h"
 #include "util/log.h"
 #include "util/mem.h"
@@ -177,12 +178,38 @@ static bool peer_may(int fd, struct ucred *who)
 	       (!who->uid || who->uid == geteuid());
 }
 
+static bool watch_listener(struct ctl *ctl)
+{
+	struct epoll_event ev = {.events = EPOLLIN, .data.ptr = NULL};
+
+	return !epoll_ctl(ctl->events.fd, EPOLL_CTL_ADD, ctl->listen_fd, &ev);
+}
+
+static void accept_again(struct loop_timer *timer)
+{
+	struct ctl *ctl = (struct ctl *)((char *)timer - offsetof(struct ctl, again));
+
+	if (!watch_listener(ctl))
+		loop_timer_set(ctl->loop, timer, PROCESS_ACCEPT_AGAIN_MS);
+}
+
+/* Who asks stays in the queue, so the socket stays readable: watched, it would keep us busy. */
+static void accept_later(struct ctl *ctl)
+{
+	log_warn("the control socket of %s: %m; raise the limit on open files (ulimit -n)",
+		ctl->mountpoint);
+	epoll_ctl(ctl->events.fd, EPOLL_CTL_DEL, ctl->listen_fd, NULL);
+	loop_timer_set(ctl->loop, &ctl->again, PROCESS_ACCEPT_AGAIN_MS);
+}
+
 static void accept_one(struct ctl *ctl)
 {
 	int fd = accept4(ctl->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	struct ctl_conn *k;
 	struct ucred who;
 
+	if (fd < 0 && process_is_scarce(errno))
+		accept_later(ctl);
 	if (fd < 0)
 		return;
 	if (!peer_may(fd, &who) || ctl->conn_count >= CONNS_MAX) {
@@ -288,7 +315,6 @@ static bool listen_at(struct ctl *ctl, const char *dir)
 
 static bool start(struct ctl *ctl)
 {
-	struct epoll_event ev = {.events = EPOLLIN, .data.ptr = NULL};
 	char why[200];
 	char *dir = ctl_dir_make(why, sizeof(why));
 	bool good;
@@ -300,8 +326,7 @@ static bool start(struct ctl *ctl)
 	sweep(dir);
 	ctl->events.ready = events_ready;
 	ctl->events.fd = epoll_create1(EPOLL_CLOEXEC);
-	good = ctl->events.fd >= 0 && listen_at(ctl, dir) &&
-	       !epoll_ctl(ctl->events.fd, EPOLL_CTL_ADD, ctl->listen_fd, &ev) &&
+	good = ctl->events.fd >= 0 && listen_at(ctl, dir) && watch_listener(ctl) &&
 	       !loop_fd_add(ctl->loop, &ctl->events);
 	if (!good)
 		log_warn("s3bulkfsctl will not find this mount: no control socket in %s: %m", dir);
@@ -319,6 +344,7 @@ struct ctl *ctl_new(struct loop *loop, const struct ctl_mount *mount)
 	ctl->source = mem_strdup(mount->source);
 	ctl->read_only = mount->read_only;
 	ctl->listen_fd = ctl->events.fd = -1;
+	ctl->again.fire = accept_again;
 	LIST_INIT(&ctl->conns);
 	if (start(ctl))
 		return ctl;
@@ -345,6 +371,7 @@ void ctl_free(struct ctl *ctl, bool process_ends)
 	}
 	if (ctl->path_ino && !stat(ctl->path, &st) && st.st_ino == ctl->path_ino)
 		unlink(ctl->path);
+	loop_timer_stop(ctl->loop, &ctl->again);
 	if (ctl->events.fd >= 0) {
 		loop_fd_del(ctl->loop, &ctl->events);
 		close(ctl->events.fd);

@@ -2,6 +2,7 @@
 #include "cli/process.h"
 
 #include <cjson/cJSON.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
 #include <signal.h>
@@ -53,6 +54,11 @@ bool process_reserve_memory(char *why, size_t why_size)
 		"there is not enough memory to start; give the machine more "
 		"memory or swap, or raise the limit (ulimit -v)");
 	return false;
+}
+
+bool process_is_scarce(int errnum)
+{
+	return errnum == EMFILE || errnum == ENFILE || errnum == ENOBUFS || errnum == ENOMEM;
 }
 
 void process_block_signals(void)

@@ -17,6 +17,9 @@ void process_set_limits(void);
 void process_share_reserve(void);
 /* Takes the reserve of util/mem.h, once the limits are set. False and a sentence in `why`. */
 bool process_reserve_memory(char *why, size_t why_size);
+/* Is it an errno of accept(2) for want of descriptors or memory? Try again after so long. */
+bool process_is_scarce(int errnum);
+#define PROCESS_ACCEPT_AGAIN_MS 1000
 /* TERM, INT and HUP are for the session (fs.h), PIPE for nobody. */
 void process_block_signals(void);
 /* Standard input, output and error become /dev/null. */

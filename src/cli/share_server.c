@@ -62,6 +62,7 @@ struct share {
 	struct ns *ns;
 	struct fs *fs;
 	struct loop_fd listener;
+	struct loop_timer again; /* until it is watched again: there were no descriptors */
 	const char *socket_path, *lock_path;
 	LIST_HEAD(, conn) conns;
 	unsigned conn_count;
@@ -333,12 +334,27 @@ static void conn_ready(struct loop_fd *in)
 	free(data);
 }
 
+static void accept_again(struct loop_timer *timer)
+{
+	struct share *s = (struct share *)((char *)timer - offsetof(struct share, again));
+
+	if (loop_fd_add(s->loop, &s->listener) < 0)
+		loop_timer_set(s->loop, timer, PROCESS_ACCEPT_AGAIN_MS);
+}
+
 static void listener_ready(struct loop_fd *listener)
 {
 	struct share *s = (struct share *)((char *)listener - offsetof(struct share, listener));
 	struct conn *k;
 	int fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
+	if (fd < 0 && process_is_scarce(errno)) {
+		/* Who waits there would keep us busy. */
+		log_warn("a mounting command has to wait: %m; raise the limit on open files "
+			 "(ulimit -n)");
+		loop_fd_del(s->loop, listener);
+		loop_timer_set(s->loop, &s->again, PROCESS_ACCEPT_AGAIN_MS);
+	}
 	if (fd < 0)
 		return;
 	if (s->conn_count >= CONNS_MAX || !peer_is_good(fd)) {
@@ -455,6 +471,7 @@ static int finish(struct share *s)
 
 	if (s->detached)
 		close_door(s);
+	loop_timer_stop(s->loop, &s->again);
 	loop_fd_del(s->loop, &s->listener);
 	close(s->listener.fd);
 	while ((k = LIST_FIRST(&s->conns)))
@@ -502,6 +519,7 @@ int share_serve(int listen_fd, const char *socket_path, const char *lock_path)
 	LIST_INIT(&s.mounts);
 	s.listener = (struct loop_fd){.ready = listener_ready, .fd = listen_fd};
 	s.tick.fire = tick;
+	s.again.fire = accept_again;
 	s.loop = loop_new();
 	if (!s.loop || loop_fd_add(s.loop, &s.listener) < 0) {
 		log_error("cannot make an event loop: %m");

@@ -87,6 +87,24 @@ test_no_descriptors() {
 	assert_eq 0 "$(count_objects '')" "objects left"
 }
 
+# Who cannot be heard waits, and costs the daemon a try a second.
+test_no_descriptor_to_be_heard() {
+	local pid
+	need s3d
+	fresh
+	no_descriptor
+	"$(dirname "$S3BULKFS")/s3bulkfsctl" status "$MNT" >status.out 2>&1 &
+	pid=$!
+	until grep -q 'control socket.*Too many open files' daemon0.log; do
+		kill -0 $pid || fail "it did not wait: $(cat status.out)"
+	done
+	next_second
+	next_second
+	assert_le "$(grep -c 'control socket' daemon0.log)" 20 "times that it was tried"
+	descriptors_again
+	wait $pid || fail "it was not heard: $(cat status.out)"
+}
+
 # The connections have gone, and no other can be made.
 test_no_sockets() {
 	need s3d
