@@ -78,13 +78,11 @@ enum maker maker_of(struct ns *ns, const struct process *p)
 	enum maker maker = MAKER_UNKNOWN;
 	struct known *k;
 	struct stat st;
-	char path[64];
 	int fd;
 
 	if (!ns->makers)
 		ns->makers = mem_zalloc(sizeof(*ns->makers));
-	snprintf(path, sizeof(path), "/proc/%d/exe", (int)p->tgid);
-	fd = process_is_near(p->exe) ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+	fd = process_open_exe(p);
 	if (fd < 0)
 		return MAKER_UNKNOWN;
 	if (fstat(fd, &st) == 0 && st.st_size <= FILE_BYTES_MAX) {

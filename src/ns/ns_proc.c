@@ -13,6 +13,7 @@
 
 #include "ns/ns_int.h"
 #include "util/mem.h"
+#include "util/mountinfo.h"
 
 #define CMDLINE_MAX ((size_t)8 << 20) /* the kernel's own limit is a quarter of the stack's */
 #define LINKS_MAX 40
@@ -40,13 +41,14 @@ static char *proc_path(pid_t pid, const char *name)
 
 static bool read_file(const char *path, struct buf *out)
 {
-	char chunk[4096];
-	ssize_t n;
+	char chunk[16384];
+	ssize_t n = 0;
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 
 	if (fd < 0)
 		return false;
-	while ((n = read(fd, chunk, sizeof(chunk))) > 0)
+	/* A process may say that its arguments are all of its memory (PR_SET_MM_MAP, prctl(2)). */
+	while (!out->failed && (n = read(fd, chunk, sizeof(chunk))) > 0)
 		buf_add(out, chunk, (size_t)n);
 	close(fd);
 	return n == 0 && !out->failed;
@@ -109,7 +111,8 @@ int process_watch(pid_t pid)
 
 /* ---- where a path leads ---- */
 
-/* Is it on a filesystem in user space? Then it must not be touched. */
+/* Is it, as far as its path tells, on a filesystem in user space? To hold it open, even for a
+ * moment, would be in the way of an unmount. */
 static bool on_fuse(struct bytes mountinfo, const char *path)
 {
 	bool fuse, below;
@@ -118,17 +121,70 @@ static bool on_fuse(struct bytes mountinfo, const char *path)
 	return fuse;
 }
 
-bool process_is_near(const char *path)
+/* The mount that an open file is in (proc(5), fdinfo), which nobody can exchange; 0: unknown. */
+static int mount_of(int fd)
+{
+	struct buf text = BUF_INIT(8192);
+	const char *line;
+	char path[64];
+	long id = 0;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	if (read_file(path, &text) && (line = strstr(buf_str(&text), "mnt_id:")))
+		id = strtol(line + 7, NULL, 10);
+	buf_free(&text);
+	return (int)id;
+}
+
+/*
+ * Is what was opened with O_PATH on a filesystem that does not wait for us? Neither one in user
+ * space, but for the root, which we are started from as well; nor one of another mount namespace.
+ */
+static bool is_near(struct bytes mountinfo, int fd)
+{
+	int wanted = mount_of(fd);
+	struct mountinfo m;
+	bool good;
+
+	while (wanted && mountinfo_next(&mountinfo, &m, &good))
+		if (good && m.id == (unsigned)wanted)
+			return !bytes_starts(m.type, BYTES_LIT("fuse")) ||
+			       bytes_equal(m.point, BYTES_LIT("/"));
+	return false;
+}
+
+/* Is this the path of the open file? */
+static bool is_at(int fd, const char *path)
+{
+	char name[64], *at;
+	bool same;
+
+	snprintf(name, sizeof(name), "fd/%d", fd);
+	at = proc_path(getpid(), name);
+	same = at && !strcmp(at, path);
+	free(at);
+	return same;
+}
+
+int process_open_exe(const struct process *p)
 {
 	struct buf mountinfo = BUF_INIT(MOUNTINFO_MAX);
-	bool fuse = true, below;
+	char path[64];
+	int fd, place;
 
-	/* What the root itself is on, we are started from as well. */
-	if (read_file("/proc/self/mountinfo", &mountinfo) &&
-		proctext_mount(buf_bytes(&mountinfo), path, &fuse, &below) <= 1)
-		fuse = false;
+	/* It may run something else by now: first see what it is, without asking its filesystem. */
+	snprintf(path, sizeof(path), "/proc/%d/exe", (int)p->tgid);
+	place = open(path, O_PATH | O_CLOEXEC);
+	if (place < 0)
+		return -1;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", place);
+	fd = is_at(place, p->exe) && read_file("/proc/self/mountinfo", &mountinfo) &&
+			     is_near(buf_bytes(&mountinfo), place)
+		     ? open(path, O_RDONLY | O_CLOEXEC)
+		     : -1;
 	buf_free(&mountinfo);
-	return !fuse;
+	close(place);
+	return fd;
 }
 
 bool process_may_ask(pid_t pid)
@@ -147,6 +203,7 @@ struct resolve {
 	const char *mountpoint;
 	struct buf mountinfo;
 	struct buf at; /* the physical path so far; "" is the root */
+	int dir;       /* that, opened with O_PATH; -1: in the mount, or not to be touched */
 	unsigned links;
 	bool named; /* a name of the argument itself is below the mount point */
 	bool unsure;
@@ -159,19 +216,68 @@ static bool inside(const struct resolve *r)
 
 static void go_path(struct resolve *r, const char *path);
 
+/* From now on `fd` (taken; -1: none) is where we are. */
+static void set_dir(struct resolve *r, int fd)
+{
+	if (r->dir >= 0)
+		close(r->dir);
+	r->dir = fd;
+}
+
+/* Opens a name of where we are, a link itself; -1: it is not there, or not to be touched. */
+static int open_near(const struct resolve *r, const char *name)
+{
+	int fd = r->dir >= 0 ? openat(r->dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC) : -1;
+
+	if (fd < 0 || is_near(buf_bytes(&r->mountinfo), fd))
+		return fd;
+	close(fd);
+	return -1;
+}
+
+static void go_root(struct resolve *r)
+{
+	buf_cut(&r->at, 0);
+	set_dir(r, open("/", O_PATH | O_CLOEXEC));
+}
+
 static void go_up(struct resolve *r)
 {
 	char *slash = r->at.len ? strrchr(r->at.ptr, '/') : NULL;
 
 	if (slash)
 		buf_cut(&r->at, (size_t)(slash - r->at.ptr));
+	set_dir(r, open_near(r, ".."));
 }
 
+/* `fd` (taken) is a link in the directory where we are, whose path has `len` bytes. */
+static void go_link(struct resolve *r, int fd, size_t len)
+{
+	char text[PATH_MAX];
+	ssize_t n = readlinkat(fd, "", text, sizeof(text) - 1);
+
+	close(fd);
+	if (n <= 0 || ++r->links > LINKS_MAX) {
+		r->unsure = true;
+		return;
+	}
+	text[n] = '\0';
+	if (text[0] == '/')
+		go_root(r);
+	else
+		buf_cut(&r->at, len);
+	go_path(r, text);
+}
+
+/*
+ * Each name is opened in the directory before it: whoever exchanges one for a link meanwhile, to
+ * here or to a filesystem in user space, does not lead us there.
+ */
 static void go_name(struct resolve *r, const char *name, size_t len)
 {
 	size_t before = r->at.len;
 	struct stat st;
-	char *link;
+	int fd;
 
 	if (!len || (len == 1 && name[0] == '.'))
 		return;
@@ -183,31 +289,27 @@ static void go_name(struct resolve *r, const char *name, size_t len)
 	}
 	buf_addc(&r->at, '/');
 	buf_add(&r->at, name, len);
+	if (r->at.failed)
+		return;
 	r->named |= inside(r);
-	/* Names in the mount are compared, not resolved; the way to it is known to have no links.
-	 */
-	if (inside(r) || proctext_within(r->mountpoint, buf_str(&r->at)))
+	/* Names in the mount are compared, not resolved. */
+	fd = inside(r) || on_fuse(buf_bytes(&r->mountinfo), buf_str(&r->at))
+		     ? -1
+		     : open_near(r, buf_str(&r->at) + before + 1);
+	/* The way to it is known to have no links. */
+	if (inside(r) || proctext_within(r->mountpoint, buf_str(&r->at))) {
+		set_dir(r, fd);
 		return;
-	if (on_fuse(buf_bytes(&r->mountinfo), buf_str(&r->at)) || lstat(buf_str(&r->at), &st) < 0 ||
-		++r->links > LINKS_MAX + 100) {
+	}
+	if (fd < 0 || ++r->links > LINKS_MAX + 100 || fstat(fd, &st) < 0) {
 		r->unsure = true;
-		return;
+		if (fd >= 0)
+			close(fd);
+	} else if (S_ISLNK(st.st_mode)) {
+		go_link(r, fd, before);
+	} else {
+		set_dir(r, fd);
 	}
-	if (!S_ISLNK(st.st_mode))
-		return;
-	{
-		char text[PATH_MAX];
-		ssize_t n = readlink(buf_str(&r->at), text, sizeof(text) - 1);
-
-		if (n <= 0 || ++r->links > LINKS_MAX) {
-			r->unsure = true;
-			return;
-		}
-		link = mem_dup(text, (size_t)n);
-	}
-	buf_cut(&r->at, link[0] == '/' ? 0 : before);
-	go_path(r, link);
-	free(link);
 }
 
 static void go_path(struct resolve *r, const char *path)
@@ -221,11 +323,42 @@ static void go_path(struct resolve *r, const char *path)
 	}
 }
 
+/* Where the argument begins. */
+static void go_start(struct resolve *r, const struct process *p, const char *arg)
+{
+	char path[64];
+	int fd;
+
+	if (arg[0] == '/') {
+		go_root(r);
+		return;
+	}
+	/* The kernel gives the working directory without links. */
+	if (!p->cwd || strlen(p->cwd) >= PATH_MAX) {
+		r->unsure = true;
+		return;
+	}
+	if (strcmp(p->cwd, "/") != 0)
+		buf_adds(&r->at, p->cwd);
+	if (inside(r))
+		return;
+	snprintf(path, sizeof(path), "/proc/%d/cwd", (int)p->tgid);
+	fd = open(path, O_PATH | O_CLOEXEC);
+	if (fd >= 0 && is_at(fd, p->cwd) && is_near(buf_bytes(&r->mountinfo), fd)) {
+		set_dir(r, fd);
+		return;
+	}
+	r->unsure = true;
+	if (fd >= 0)
+		close(fd);
+}
+
 char *process_path_in(const struct process *p, const char *arg, const char *mountpoint)
 {
 	struct resolve r = {.mountpoint = mountpoint,
 		.mountinfo = BUF_INIT(MOUNTINFO_MAX),
-		.at = BUF_INIT(2 * PATH_MAX)};
+		.at = BUF_INIT(2 * PATH_MAX),
+		.dir = -1};
 	char *path = NULL;
 	bool fuse, below;
 
@@ -233,13 +366,7 @@ char *process_path_in(const struct process *p, const char *arg, const char *moun
 		buf_free(&r.mountinfo);
 		return NULL;
 	}
-	if (arg[0] != '/') {
-		/* The kernel gives the working directory without links. */
-		if (!p->cwd || strlen(p->cwd) >= PATH_MAX)
-			r.unsure = true;
-		else if (strcmp(p->cwd, "/") != 0)
-			buf_adds(&r.at, p->cwd);
-	}
+	go_start(&r, p, arg);
 	go_path(&r, arg);
 	/* Another mount may lie within this one: on the way there, or below, and then be the last
 	 * entry, of which nobody tells us. */
@@ -252,6 +379,7 @@ char *process_path_in(const struct process *p, const char *arg, const char *moun
 
 		path = mem_strdup(*rest ? rest : "/");
 	}
+	set_dir(&r, -1);
 	buf_free(&r.at);
 	buf_free(&r.mountinfo);
 	return path;

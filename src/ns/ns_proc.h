@@ -72,8 +72,12 @@ bool process_read(pid_t tid, struct process *p); /* false: gone, or of another m
 void process_free(struct process *p);
 /* May there be somebody at its standard input, who is asked and answers? */
 bool process_may_ask(pid_t pid);
-/* The path is not on a filesystem in user space that may wait for us. */
-bool process_is_near(const char *path);
+/*
+ * The file of the program that it runs, for reading; -1 when the process runs another one by now
+ * than `exe`, or when its filesystem, in user space or of another mount namespace, may keep us
+ * waiting.
+ */
+int process_open_exe(const struct process *p);
 /* A descriptor that becomes readable when the process ends (pidfd_open(2)); -1 and errno: none. */
 int process_watch(pid_t pid);
 /* The path of `arg` in the mount ("/" or "/a/b"; owned), or NULL when it is elsewhere or unsure. */

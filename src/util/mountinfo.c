@@ -49,10 +49,10 @@ static bool device(struct bytes text, dev_t *ret)
 /* ID PARENT MAJOR:MINOR ROOT POINT OPTIONS TAG... - TYPE SOURCE SUPER-OPTIONS */
 static bool parse(struct bytes line, struct mountinfo *m)
 {
-	struct bytes skipped, numbers;
+	struct bytes skipped, id, numbers;
 
 	*m = (struct mountinfo){.options = BYTES_LIT("")};
-	if (!take(&line, ' ', &skipped) || !take(&line, ' ', &skipped) ||
+	if (!take(&line, ' ', &id) || !number(id, &m->id) || !take(&line, ' ', &skipped) ||
 		!take(&line, ' ', &numbers) || !device(numbers, &m->device) ||
 		!take(&line, ' ', &m->root) || !take(&line, ' ', &m->point) ||
 		!take(&line, ' ', &skipped))

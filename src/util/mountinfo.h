@@ -12,6 +12,7 @@
 
 /* One mount; the texts are borrowed from the line, and still escaped. */
 struct mountinfo {
+	unsigned id;
 	dev_t device;
 	struct bytes root, point, type, source, options; /* options: of the superblock */
 };

@@ -7,6 +7,7 @@ ns_tests = \
 	tests/unit/test_ns_extents \
 	tests/unit/test_ns_meta \
 	tests/unit/test_ns_name \
+	tests/unit/test_ns_proc \
 	tests/unit/test_ns_ranges \
 	tests/unit/test_util_crc \
 	tests/unit/test_util_text
@@ -44,6 +45,9 @@ tests_unit_test_util_text_LDADD = src/util/libutil.a $(CMOCKA_LIBS)
 tests_unit_test_ns_name_SOURCES = tests/unit/test_ns_name.c
 tests_unit_test_ns_name_CPPFLAGS = $(ns_cppflags)
 tests_unit_test_ns_name_LDADD = $(ns_ldadd)
+tests_unit_test_ns_proc_SOURCES = tests/unit/test_ns_proc.c
+tests_unit_test_ns_proc_CPPFLAGS = $(ns_cppflags)
+tests_unit_test_ns_proc_LDADD = $(ns_ldadd)
 # It has an s3_list of its own, in place of libs3's.
 tests_unit_test_ns_ranges_SOURCES = tests/unit/test_ns_ranges.c
 tests_unit_test_ns_ranges_CPPFLAGS = $(ns_cppflags)
