@@ -318,6 +318,31 @@ test_copy_changed() {
 	assert_eq '' "$(s3 ls "$BUCKET" copy)" "what was copied"
 }
 
+fired() { ctl GET faults | sed 's/.*"fired":\([0-9]*\).*/\1/'; }
+
+# What is on its way through this machine has a bound: of 12 objects of 15 MiB, eight.
+test_copy_memory() {
+	local pid
+	lacking CopyObject
+	put_objects small 1 1
+	put_objects d 12 $((15 << 20))
+	mount_fs "$BUCKET"
+	assert_exit 0 cp "$MNT/small/f000000" "$MNT/first"
+	stats_reset
+	# The first copy of a command is waited for.
+	fault '{"op":"GetObject","nth":2,"times":100,"hang":true}'
+	cp -r "$MNT/d" "$MNT/e" &
+	pid=$!
+	until [ "$(stat_get HeadObject)" -ge 12 ] && [ "$(fired)" -ge 8 ]; do :; done
+	s3 put "$BUCKET" small/other /dev/null
+	[ -e "$MNT/small/other" ] || fail "the mount does not answer"
+	assert_eq 8 "$(fired)" "objects on their way"
+	faults_clear
+	wait $pid
+	same_objects d e
+	asked 13 PutObject # small/other, too
+}
+
 test_copy_refused_key() {
 	objects CopyObject
 	fault '{"op":"PutObject","key":"e/f000007","status":403,"code":"AccessDenied"}'
