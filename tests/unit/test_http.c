@@ -202,7 +202,8 @@ static void test_error_body_not_in_sink(void **state)
 	assert_int_equal(a.begins, 0);
 	assert_int_equal(a.body.len, 0);
 	assert_int_equal(a.r.result.error.len, 65536);
-	assert_int_equal(a.r.result.bytes_in, 100000);
+	/* What is behind the bound is not read. */
+	assert_true(a.r.result.bytes_in < 100000);
 	ask_free(&a);
 }
 
