@@ -25,7 +25,14 @@ endif
 EXTRA_DIST += \
 	tests/wait-pid tests/integ tests/rgw \
 	check quickstart .clang-format .shellcheckrc CONTRIBUTING.md \
-	tools/check-hardening tools/check-structure tools/install-packages tools/packages
+	tools/analyze .clang-tidy tools/check-hardening \
+	tools/check-structure tools/install-packages tools/packages
+
+# Static analysis, and the unit tests under valgrind: see tools/analyze.
+ANALYZE = cppcheck gcc clang-tidy valgrind
+analyze:
+	$(top_srcdir)/tools/analyze . $(ANALYZE)
+.PHONY: analyze
 
 # The test server alone: what ./quickstart runs.
 s3d: tests/s3d/s3d$(EXEEXT)

@@ -81,7 +81,7 @@ static void copy_done(
 
 void copy_failed(struct bulk_op *op, const struct s3_err *err)
 {
-	static const struct s3_put_result none;
+	static const struct s3_put_result none = {.etag = BYTES_LIT("")};
 
 	copy_over(op, err, &none);
 }

@@ -110,7 +110,7 @@ static bool same_proxies(const char **at, const char *end)
 	for (i = 0; proxy_names[i]; i++) {
 		ours = getenv(proxy_names[i]);
 		if (!take_string(at, end, &theirs) || !theirs != !ours ||
-			(ours && strcmp(ours, theirs) != 0))
+			(ours && theirs && strcmp(ours, theirs) != 0))
 			return false;
 	}
 	return true;

@@ -57,7 +57,8 @@ static struct flat *flat_new(struct node *root, pid_t tgid)
 		LIST_FOREACH(f, &ns->flats, link)
 		if (!oldest || f->used_ms < oldest->used_ms)
 			oldest = f;
-		flat_free(oldest);
+		if (oldest)
+			flat_free(oldest);
 	}
 	f = mem_zalloc(sizeof(*f));
 	f->ns = ns;

@@ -459,6 +459,9 @@ static void lend_part(struct upload_part *p)
 		if (e->kind == EXTENT_OBJECT) {
 			struct fetch *f = fetch_of(p, e, at);
 
+			/* gather() has fetched it; other bytes in its place would be worse. */
+			if (!f)
+				abort();
 			to = f->offset + f->len < to ? f->offset + f->len : to;
 			lend_slab(&p->lent, f->slab, at - f->offset, (size_t)(to - at));
 		} else {

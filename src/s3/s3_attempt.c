@@ -558,17 +558,22 @@ void s3_cancel(struct s3_op *op)
 		wait_ms(op, 0);
 }
 
+static struct s3_op *first_waiting(const struct s3_client *c)
+{
+	struct s3_op *op;
+
+	LIST_FOREACH(op, &c->ops, link)
+	if (op->state == S3_OP_WAITING)
+		return op;
+	return NULL;
+}
+
 void s3_op_abandon_all(struct s3_client *c)
 {
 	struct s3_op *op;
 
 	/* A held operation ends with the last of those that it waits for. */
-	for (;;) {
-		LIST_FOREACH(op, &c->ops, link)
-		if (op->state == S3_OP_WAITING)
-			break;
-		if (!op)
-			return;
+	while ((op = first_waiting(c))) {
 		loop_timer_stop(c->loop, &op->timer);
 		finish_cancelled(op);
 	}

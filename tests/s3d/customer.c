@@ -25,12 +25,12 @@ static bool is_key(const char *key, const char *md5)
 	uint8_t *raw = hash_unbase64(key, &len), sum[MD5_LEN];
 	char text[MD5_BASE64_SIZE];
 
-	if (raw)
-		hash_md5(raw, len, sum);
-	if (raw)
-		hash_base64(sum, sizeof(sum), text);
+	if (!raw)
+		return false;
+	hash_md5(raw, len, sum);
+	hash_base64(sum, sizeof(sum), text);
 	free(raw);
-	return raw && len == KEY_LEN && !strcmp(text, md5);
+	return len == KEY_LEN && !strcmp(text, md5);
 }
 
 bool customer_key_ok(struct req *r, bool of_source)

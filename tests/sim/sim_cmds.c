@@ -306,7 +306,7 @@ static void do_read(struct proc *p, const char *path)
 static void do_write(struct proc *p, const char *dirpath, const char *name, bool syncs)
 {
 	struct kfile f = {0};
-	struct knode dir, n;
+	struct knode dir, n = {0};
 	size_t len;
 	char *data;
 	int r = k_resolve(p, dirpath, &dir);
