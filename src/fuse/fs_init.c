@@ -24,9 +24,10 @@ static ssize_t read_request(int fd, void *buf, size_t len, void *userdata)
 	const struct fuse_in_header *h = buf;
 	ssize_t n = read(fd, buf, len);
 
-	if (n >= (ssize_t)(sizeof(*h) + sizeof(struct fuse_init_in)) && h->opcode == FUSE_INIT &&
-		(INIT_OFFER(h + 1) & FUSE_HANDLE_KILLPRIV_V2))
+	if (n >= (ssize_t)(sizeof(*h) + sizeof(struct fuse_init_in)) && h->opcode == FUSE_INIT) {
 		fs->init_unique = h->unique;
+		fs->init_offered = INIT_OFFER(h + 1) & FUSE_HANDLE_KILLPRIV_V2;
+	}
 	return n;
 }
 
@@ -36,8 +37,13 @@ static ssize_t write_answer(int fd, struct iovec *iov, int count, void *userdata
 	const struct fuse_out_header *h = iov[0].iov_base;
 
 	if (fs->init_unique && h->unique == fs->init_unique) {
+		/* Sent, it would make a mount that answers nothing: it is asked again. */
+		fs->init_refused = count == 1 && h->error == -ENOMEM;
+		if (fs->init_refused)
+			return (ssize_t)h->len;
 		fs->init_unique = 0;
-		if (count == 2 && iov[1].iov_len >= sizeof(struct fuse_init_out))
+		if (fs->init_offered && count == 2 &&
+			iov[1].iov_len >= sizeof(struct fuse_init_out))
 			((struct fuse_init_out *)iov[1].iov_base)->flags |= FUSE_HANDLE_KILLPRIV_V2;
 	}
 	return writev(fd, iov, count);

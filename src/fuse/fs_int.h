@@ -59,6 +59,8 @@ struct fs {
 	unsigned signal_count;
 	bool taken; /* the last request that the kernel takes no refusal of has arrived here */
 	uint64_t init_unique; /* the request whose answer sets the connection up; 0: it is out */
+	bool init_offered;    /* it has the flag of fs_init.c */
+	bool init_refused;    /* libfuse had no memory for it */
 };
 
 extern const struct fuse_lowlevel_ops fs_ops; /* fs_ops.c */

@@ -16,6 +16,7 @@
 
 /* Requests taken in one round, before completions have their turn. */
 #define REQUESTS_A_ROUND 16
+#define INIT_BYTES 4096       /* more than libfuse needs for one request */
 #define COPY_FILE_RANGE_64 53 /* FUSE_COPY_FILE_RANGE_64, which older headers do not have */
 
 /*
@@ -85,6 +86,19 @@ static void take_over(struct fs *fs)
 	}
 }
 
+/* The kernel asks for this once: without an answer there is no mount. */
+static void init_again(struct fs *fs)
+{
+	fuse_session_process_buf(fs->session, &fs->buf);
+	if (!fs->init_refused)
+		return;
+	/* So much fails only where the reserve is taken, and is then free. */
+	free(mem_lib_malloc(INIT_BYTES));
+	fuse_session_process_buf(fs->session, &fs->buf);
+	if (fs->init_refused)
+		mem_used_up();
+}
+
 static bool poll_requests(void *ctx)
 {
 	struct fs *fs = ctx;
@@ -101,6 +115,8 @@ static bool poll_requests(void *ctx)
 		as_libfuse_knows_it(&fs->buf);
 		fs->taken = false;
 		fuse_session_process_buf(fs->session, &fs->buf);
+		if (fs->init_refused)
+			init_again(fs);
 		if (!fs->taken)
 			take_over(fs);
 	}

@@ -5,6 +5,7 @@
 #include "s3/s3_xml_sax.h"
 
 #include <libxml/entities.h>
+#include <libxml/globals.h>
 #include <libxml/parserInternals.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -263,12 +264,29 @@ void s3_sax_reset(struct s3_sax *sax)
 	buf_cut(&sax->kept, 0);
 }
 
+/*
+ * A thread's state in libxml2 comes from malloc itself when it is first wanted, and is then used
+ * without a look at whether it is there (2.9.14, globals.c and error.c). False: no memory.
+ */
+static bool thread_ready(void)
+{
+#if LIBXML_VERSION < 21200
+	if (!xmlGetGlobalState()) {
+		free(mem_lib_malloc(sizeof(xmlGlobalState)));
+		return xmlGetGlobalState();
+	}
+#endif
+	return true;
+}
+
 /* Gets the context ready for a new document. It is UTF-8, whatever it says: S3 sends nothing else,
  * and a converter of somebody's choice is code that need not run. */
 static bool begin(struct s3_sax *sax)
 {
 	xmlSAXHandler copy = handler;
 
+	if (!thread_ready())
+		return false;
 	if (sax->ctxt && xmlCtxtResetPush(sax->ctxt, NULL, 0, NULL, NULL))
 		return false;
 	if (!sax->ctxt) {
@@ -326,6 +344,8 @@ static enum s3_xml_status judge(struct s3_sax *sax, enum s3_tag expected)
 		return S3_XML_BAD;
 	if (!sax->begun)
 		return S3_XML_EMPTY;
+	if (!thread_ready())
+		return S3_XML_BAD;
 	xmlParseChunk(sax->ctxt, NULL, 0, 1);
 	if (sax->bad)
 		return S3_XML_BAD;

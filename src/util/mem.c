@@ -116,8 +116,9 @@ void mem_used_up(void)
 		write(STDERR_FILENO, text, sizeof(text) - 1) < 0 ||
 		write(STDERR_FILENO, "\n", 1) < 0)
 		abort();
-	if (reserve.wanted)
-		log_error("the reserve is used up: %s", text);
+	if (!reserve.wanted)
+		_exit(EXIT_FAILURE);
+	log_error("the reserve is used up: %s", text);
 	abort();
 }
 

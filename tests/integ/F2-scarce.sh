@@ -26,6 +26,17 @@ test_close_without_memory() {
 	}
 }
 
+test_start_without_memory() {
+	need s3d
+	preload
+	export WORK
+	"$INTEG/nomem.py" start 15 >cases.log 2>&1 || {
+		cat cases.log
+		fail "see above"
+	}
+	grep '^#' cases.log
+}
+
 # kib FIELD: of the daemon.
 kib() { sed -n "s/^$1:[[:space:]]*\([0-9]*\) kB/\1/p" "/proc/$DAEMON_PID/status"; }
 

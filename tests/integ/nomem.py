@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """tests/integ/nomem.py: the commands of faults.py while allocations of the daemon fail.
 
-  nomem.py sample COUNT | sweep STEP [COMMAND] | close
+  nomem.py sample COUNT | sweep STEP [COMMAND] | close | start COUNT
 
 Each command is run once to count the daemon's allocations. Then it is run again and again, each
 time with another first allocation that fails, and as many after it as is drawn: COUNT of them at
@@ -20,6 +20,7 @@ import mmap
 import os
 import random
 import struct
+import subprocess
 import sys
 import time
 import urllib.parse
@@ -150,6 +151,51 @@ def closes(server, memory):
     return f"# {failed} allocations of close have failed", failed < 4
 
 
+def start_case(server, memory, first, times):
+    """A daemon that is started while allocations fail: it mounts, or says why not."""
+    mnt = os.environ["WORK"] + "/started"
+    os.makedirs(mnt, exist_ok=True)
+    key = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
+    key |= {"AWS_SESSION_TOKEN": "token", "LD_PRELOAD": os.environ["NOMEM"]}
+    key["NOMEM_CONTROL"] = memory.file.name
+    memory.arm(first, times)
+    options = f"endpoint_url={server.url},timeout={faults.TIMEOUT_S},io_threads=1,private"
+    p = subprocess.Popen(
+        [os.environ["S3BULKFS"], "-f", "-o", options, "b", mnt],
+        env=os.environ | key,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while p.poll() is None and not os.path.ismount(mnt):
+        time.sleep(0.002)
+    mounted = p.poll() is None
+    count, _ = memory.disarm()
+    if mounted:
+        subprocess.run(["umount", mnt], check=True)
+    said = p.communicate(timeout=60)[1].strip()
+    if p.returncode != (0 if mounted else 1):
+        raise faults.Failure(f"{times} from allocation {first}: {p.returncode}, {said}")
+    if not mounted and not said:
+        raise faults.Failure(f"{times} from allocation {first}: it does not mount, without a word")
+    return count, not mounted
+
+
+def starts(server, memory, amount, rng):
+    count, _ = start_case(server, memory, 0, 0)
+    cases = [(rng.randrange(count) + 1, rng.choice(TIMES)) for _ in range(amount)]
+    # The last tenth is ours, not that of libraries that read their configuration.
+    cases += [(count - rng.randrange(count // 10), TIMES[-1]) for _ in range(amount)]
+    failed = bad = 0
+    for case in cases:
+        try:
+            failed += start_case(server, memory, *case)[1]
+        except faults.Failure as e:
+            print(f"not ok start: {e}")
+            bad += 1
+    return f"# of {2 * amount} starts with {count} allocations {failed} have failed", bad
+
+
 def main():
     sys.stdout.reconfigure(line_buffering=True)
     mode, amount = sys.argv[1], int(sys.argv[2] if len(sys.argv) > 2 else 0)
@@ -162,8 +208,11 @@ def main():
     path = os.environ["WORK"] + "/nomem"
     memory = Memory(path)
     server = faults.Server(0, {"LD_PRELOAD": os.environ["NOMEM"], "NOMEM_CONTROL": path})
-    if mode == "close":
-        said, bad = closes(server, memory)
+    if mode in ("close", "start"):
+        if mode == "close":
+            said, bad = closes(server, memory)
+        else:
+            said, bad = starts(server, memory, amount, rng)
         print(said)
         return 1 if server.end() or bad else 0
     cases = bad = struck = told = 0
