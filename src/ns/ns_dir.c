@@ -320,6 +320,8 @@ void ns_mkdir(struct ns_call *c)
 	struct node *n, *old;
 
 	walk_turns_to_copy(w);
+	if (!r && name_is_beside(BYTES_STR(c->name)))
+		r = EINVAL;
 	if (r || c->node->volume->config.read_only) {
 		c->reply(c, r ? r : EROFS);
 		return;

@@ -35,11 +35,16 @@ void name_encode(struct bytes c, bool beside_dir, struct buf *out)
 	}
 }
 
+bool name_is_beside(struct bytes name)
+{
+	return bytes_starts(name, BYTES_LIT("%="));
+}
+
 bool name_decode(struct bytes name, struct buf *out)
 {
 	size_t start = out->len, i;
 
-	if (bytes_starts(name, BYTES_LIT("%=")))
+	if (name_is_beside(name))
 		name = BYTES(name.ptr + 2, name.len - 2);
 	if (!bytes_starts(name, BYTES_LIT("%:"))) {
 		buf_addb(out, name);

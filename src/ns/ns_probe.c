@@ -91,7 +91,6 @@ void probe_name(
 	struct ns_call *c, struct node *parent, struct bytes name, void (*then)(struct ns_call *))
 {
 	struct s3_client *client = parent->volume->client;
-	bool object_only = bytes_starts(name, BYTES_LIT("%="));
 	struct s3_list_params params = {.max_keys = 1};
 	struct buf key = BUF_INIT(0);
 	struct probe *p = mem_zalloc(sizeof(*p));
@@ -105,15 +104,13 @@ void probe_name(
 	node_child_key(parent, name, &key);
 	park(c, &p->waiters, then);
 	/* No object has the empty key: that is the bucket. */
-	p->left = (key.len > 0) + !object_only;
+	p->left = (key.len > 0) + 1;
 	if (key.len)
 		s3_head(client, buf_bytes(&key), BYTES_NONE, 0, probe_headed, p);
-	if (!object_only) {
-		buf_addc(&key, '/');
-		params.prefix = buf_bytes(&key);
-		p->dir_key_len = key.len;
-		s3_list(client, &params, 0, probe_listed, p);
-	}
+	buf_addc(&key, '/');
+	params.prefix = buf_bytes(&key);
+	p->dir_key_len = key.len;
+	s3_list(client, &params, 0, probe_listed, p);
 	buf_free(&key);
 }
 
@@ -172,6 +169,12 @@ int probe_take(struct ns_call *c)
 	/* "dir/" without content is the directory's marker, not a file with an empty name. */
 	if (p->is_file && !p->size_bytes && !strcmp(p->name, "%:"))
 		p->is_file = false;
+	/* It is the object's name beside a directory; without one it would be a second name of it.
+	 */
+	if (name_is_beside(BYTES_STR(p->name))) {
+		p->is_file &= p->is_dir;
+		p->is_dir = false;
+	}
 	if (!errnum)
 		probe_merge(p);
 	probe_free(p);

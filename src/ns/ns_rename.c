@@ -240,6 +240,22 @@ static bool prepare(struct ns_call *c, struct node *n)
 	return false;
 }
 
+/* Have both names one key? A copy onto itself, and the delete of it, would lose the object. */
+static bool same_key(const struct ns_call *c, const struct node *n)
+{
+	struct buf from = BUF_INIT(0), to = BUF_INIT(0);
+	bool same;
+
+	node_key(n, &from);
+	node_child_key(c->parent2, BYTES_STR(c->name2), &to);
+	if (n->kind == NODE_DIR)
+		buf_addc(&to, '/');
+	same = bytes_equal(buf_bytes(&from), buf_bytes(&to));
+	buf_free(&from);
+	buf_free(&to);
+	return same;
+}
+
 /* The type of what is there decides, and who mv is. */
 static int refused(const struct ns_call *c, const struct node *n, const struct node *to)
 {
@@ -258,6 +274,8 @@ static int refused(const struct ns_call *c, const struct node *n, const struct n
 		return EXDEV; /* mv then walks through the fast copy and the batched delete */
 	if (n->kind == NODE_FILE && to && to->kind == NODE_DIR)
 		return EISDIR;
+	if (n->kind == NODE_DIR && name_is_beside(BYTES_STR(c->name2)))
+		return EINVAL;
 	return r;
 }
 
@@ -267,6 +285,8 @@ void ns_rename(struct ns_call *c)
 	struct node *to = node_live(c->parent2, BYTES_STR(c->name2));
 	int r = refused(c, n, to);
 
+	if (!r && to != n && same_key(c, n))
+		r = EINVAL;
 	if (r || c->errnum || to == n) {
 		c->reply(c, r ? r : c->errnum);
 		return;

@@ -14,8 +14,7 @@
 #define SENDING_MAX 8
 /* They cost nothing here. */
 #define COPYING_MAX 32
-/* Parts double every so many, so that S3_PARTS_MAX of them reach 8 TiB whatever is not known yet.
- */
+/* Parts double every so many: S3_PARTS_MAX of them reach 8 TiB, whatever is not known yet. */
 #define PARTS_A_SIZE 1000
 
 void plan_limits_of(const struct content *ct, struct plan_limits *limits)
@@ -459,9 +458,8 @@ static void lend_part(struct upload_part *p)
 		if (e->kind == EXTENT_OBJECT) {
 			struct fetch *f = fetch_of(p, e, at);
 
-			/* gather() has fetched it; other bytes in its place would be worse. */
 			if (!f)
-				abort();
+				abort(); /* rather than other bytes: gather() has fetched it */
 			to = f->offset + f->len < to ? f->offset + f->len : to;
 			lend_slab(&p->lent, f->slab, at - f->offset, (size_t)(to - at));
 		} else {
