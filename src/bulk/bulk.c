@@ -91,6 +91,7 @@ struct bulk_target *bulk_target_new(struct bulk *b, struct s3_client *client, un
 	bulk_window_init(&t->heads_window, inflight_max ? inflight_max : INFLIGHT_MAX_DEFAULT);
 	TAILQ_INIT(&t->heads);
 	TAILQ_INIT(&t->ready);
+	TAILQ_INIT(&t->parts);
 	TAILQ_INIT(&t->deletes);
 	t->deletes_timer.fire = deletes_late;
 	t->pace_timer.fire = pace_over;
@@ -313,25 +314,61 @@ static int64_t sooner(int64_t a_ms, int64_t b_ms)
 	return a_ms && (!b_ms || a_ms < b_ms) ? a_ms : b_ms;
 }
 
+/* Takes the first of the list when the window has a place for it, or when it is hopeless. */
+static struct bulk_op *take(struct bulk_target *t, struct bulk_list *list, bool *hopeless)
+{
+	struct bulk_op *op = TAILQ_FIRST(list);
+
+	*hopeless = op && bulk_is_hopeless(t, op);
+	if (!op || (!*hopeless && !bulk_window_admits(&t->window, BULK_COST_ONE, clk_mono_ms())))
+		return NULL;
+	TAILQ_REMOVE(list, op, link);
+	return op;
+}
+
+static bool launch_part(struct bulk_target *t)
+{
+	bool hopeless;
+	struct bulk_op *op = take(t, &t->parts, &hopeless);
+
+	if (op)
+		mp_copy_turn(op, hopeless ? &t->trouble : NULL);
+	return op != NULL;
+}
+
+static bool launch_whole(struct bulk_target *t)
+{
+	bool hopeless;
+	struct bulk_op *op = take(t, &t->ready, &hopeless);
+
+	if (op && hopeless)
+		bulk_finish(op, &t->trouble);
+	else if (op)
+		launch(op);
+	return op != NULL;
+}
+
+/* Parts of large copies and whole operations take turns, so that neither waits for the other. */
+static bool launch_next(struct bulk_target *t)
+{
+	bool part = !t->part_was_last;
+
+	if (!(part ? launch_part(t) : launch_whole(t))) {
+		part = !part;
+		if (!(part ? launch_part(t) : launch_whole(t)))
+			return false;
+	}
+	t->part_was_last = part;
+	return true;
+}
+
 void bulk_pump(struct bulk_target *t)
 {
-	struct bulk_op *op;
 	int64_t wait_ms;
 
-	/* A part of a copy that was refused its turn goes on with the next answer, not from here.
-	 */
 	t->window.wait_ms = 0;
-	while ((op = TAILQ_FIRST(&t->ready))) {
-		bool hopeless = bulk_is_hopeless(t, op);
-
-		if (!hopeless && !bulk_window_admits(&t->window, BULK_COST_ONE, clk_mono_ms()))
-			break;
-		TAILQ_REMOVE(&t->ready, op, link);
-		if (hopeless)
-			bulk_finish(op, &t->trouble);
-		else
-			launch(op);
-	}
+	while (launch_next(t))
+		;
 	while (delete_launch(t))
 		;
 	heads_pump(t);

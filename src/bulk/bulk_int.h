@@ -57,6 +57,8 @@ struct bulk_target {
 	struct bulk_window heads_window;
 	TAILQ_HEAD(, bulk_head) heads; /* to be sent */
 	struct bulk_list ready;        /* copies and puts whose turn it is */
+	struct bulk_list parts;        /* copies in parts that have one to send */
+	bool part_was_last;            /* whose turn it was: see launch_next() */
 	struct bulk_list deletes;      /* deletes whose turn it is, to be batched */
 	unsigned delete_count;
 	size_t delete_bytes;
@@ -133,5 +135,8 @@ void relay_begin(struct bulk_op *op, const struct s3_object *o, const struct s3_
 /* bulk_mpcopy.c */
 bool mp_copy_wanted(const struct bulk_op *op);
 void mp_copy_launch(struct bulk_op *op);
+/* It is out of `parts`: the window has a place for one of its parts; `hopeless`: it fails instead.
+ */
+void mp_copy_turn(struct bulk_op *op, const struct s3_err *hopeless);
 
 #endif

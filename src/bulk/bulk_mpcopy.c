@@ -3,8 +3,9 @@
  * GetObjectTagging when there are tags and they are wanted, CreateMultipartUpload, UploadPartCopy
  * for each range pinned by ETag, CompleteMultipartUpload; on any failure AbortMultipartUpload.
  * Where the server has no UploadPartCopy, each range is read and sent by UploadPart, in smaller
- * parts. One pure step function says what comes next; each part takes its own place in the window.
- * Core thread only.
+ * parts. One pure step function says what comes next. What comes before the parts has one place in
+ * the window, then each part its own; who has one to send waits for his turn (bulk_pump). Core
+ * thread only.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -31,6 +32,7 @@ struct mp_copy {
 	char *etag;    /* of the source */
 	bool relayed;  /* through this machine */
 	bool to_relay; /* when the parts under way have been refused, too */
+	bool waits;    /* for a turn to send a part: it is in the target's list */
 	uint64_t part_bytes;
 	unsigned part_count, next, in_flight, finished;
 	struct mp_part *parts;
@@ -210,6 +212,9 @@ static void step(struct bulk_op *op)
 {
 	struct mp_copy *m = op->parts;
 
+	if (m->waits)
+		TAILQ_REMOVE(&op->target->parts, op, link);
+	m->waits = false;
 	if (m->err.cls != S3_OK) {
 		if (m->in_flight)
 			return;
@@ -224,19 +229,32 @@ static void step(struct bulk_op *op)
 		return;
 	if (m->to_relay)
 		relay(op);
-	while (m->next < m->part_count &&
-		m->in_flight < (m->relayed ? RELAYED_IN_FLIGHT : PARTS_IN_FLIGHT) &&
-		(!m->in_flight ||
-			bulk_window_admits(&op->target->window, BULK_COST_ONE, clk_mono_ms())))
-		send_part(op, m->next++);
+	if (m->next < m->part_count &&
+		m->in_flight < (m->relayed ? RELAYED_IN_FLIGHT : PARTS_IN_FLIGHT)) {
+		m->waits = true;
+		TAILQ_INSERT_TAIL(&op->target->parts, op, link);
+	}
 	if (m->finished == m->part_count)
 		complete(op);
+}
+
+void mp_copy_turn(struct bulk_op *op, const struct s3_err *hopeless)
+{
+	struct mp_copy *m = op->parts;
+
+	m->waits = false;
+	if (hopeless)
+		m->err = *hopeless;
+	else
+		send_part(op, m->next++);
+	step(op);
 }
 
 static void created(void *ctx, const struct s3_err *err, struct bytes upload_id)
 {
 	struct bulk_op *op = ctx;
 
+	bulk_landed_one(op->target, &op->launch, err);
 	if (err->cls != S3_OK)
 		op->parts->err = *err;
 	else
@@ -252,6 +270,7 @@ static void tags_in(
 	struct s3_err final = *err;
 
 	if (!tags_take(op, m->meta, &final, tags, count)) {
+		bulk_landed_one(op->target, &op->launch, err);
 		m->err = final;
 		step(op);
 		return;
@@ -266,11 +285,13 @@ static void headed(void *ctx, const struct s3_err *err, const struct s3_object *
 	struct s3_meta meta;
 
 	if (err->cls != S3_OK) {
+		bulk_landed_one(op->target, &op->launch, err);
 		op->parts->err = *err;
 		step(op);
 		return;
 	}
 	if (!bytes_equal(object->etag, op->source_etag) && op->source_etag.len) {
+		bulk_landed_one(op->target, &op->launch, err);
 		op->parts->err = (struct s3_err){.cls = S3_CHANGED,
 			.errnum = ESTALE,
 			.code = "SourceChanged",
@@ -297,5 +318,6 @@ void mp_copy_launch(struct bulk_op *op)
 		relay(op);
 	else
 		cut_into_parts(op, op->target->config.copy_part_bytes);
+	op->launch = bulk_launched(op->target, BULK_COST_ONE);
 	s3_head(op->source->client, op->source_key, op->source_etag, S3_CHECKSUM, headed, op);
 }

@@ -255,7 +255,7 @@ void reply_entry(struct ns_call *c, struct node *n); /* counts a lookup */
 /* ns_name.c: names that POSIX cannot show are escaped, reversibly (doc/semantics.md) */
 void name_encode(struct bytes component, bool beside_dir, struct buf *out);
 bool name_decode(struct bytes name, struct buf *out); /* false: a name that stands for no key */
-bool name_is_beside(struct bytes name); /* of an object beside a directory: "%=" */
+bool name_is_beside(struct bytes name);               /* of an object beside a directory: "%=" */
 
 /* ns_list.c */
 bool dir_is_fresh(const struct node *dir, const struct ns_call *c);

@@ -55,6 +55,25 @@ test_short_latency() {
 	assert_le "$(stat_get CopyObject throttled)" 800 "copies refused"
 }
 
+# Parts of large copies take their places one by one, like all else: small copies that come behind
+# them do not wait until the large ones are done.
+test_large_copies_share_it() {
+	local parts
+	need s3d
+	start_s3d --latency-ms UploadPartCopy=40,HeadObject=40
+	put_objects src 20 $((16 << 20))
+	put_objects src/small 20 10
+	mount_fs "$BUCKET" copy_threshold=5M,copy_part_size=5M,max_inflight=4
+	stats_reset
+	assert_exit 0 cp -r "$MNT/src" "$MNT/dst"
+	assert_eq 80 "$(stat_get UploadPartCopy)" "parts"
+	assert_eq 40 "$(count_objects dst/)" "copies in S3"
+	ctl GET 'log?n=1000' | grep -o '"op":"[A-Za-z]*"' >log
+	parts=$(tac log | sed -n '/"CopyObject"/,$p' | grep -c UploadPartCopy)
+	note "$parts of 80 parts before the last small copy"
+	assert_le "$parts" 60 "parts of 80 before the last small copy"
+}
+
 test_removes_at_the_rate() {
 	# Each key of a batch is a write.
 	begin 6000 --rate 3500 --latency-ms DeleteObjects=20
