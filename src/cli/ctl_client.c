@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,10 +13,14 @@
 #include <unistd.h>
 
 #include "cli/ctl_dir.h"
+#include "cli/ctl_text.h"
+#include "util/clk.h"
 #include "util/mem.h"
 #include "util/mountinfo.h"
 
 #define ANSWER_BYTES_MAX ((size_t)32 << 20)
+#define STRANGER_MS 5000
+#define STRANGERS_MAX 1000 /* sockets of another user that are asked */
 
 /* ---- mounts ---- */
 
@@ -53,22 +58,24 @@ static void add_target(struct ctl_targets *t, const struct mountinfo *m)
 	t->list[i] = target;
 }
 
-static bool connect_at(struct ctl_link *l, const char *path);
+static bool connect_at(struct ctl_link *l, const char *path, uid_t owner);
 
 /*
  * A bucket of --all-buckets that is in use has a control socket, but is no mount of its own. The
- * mount that it is in, or the mount itself: *own.
+ * mount that it is in, or the mount itself: *own. False: it keeps us waiting, as others may.
  */
-static void add_bucket(struct ctl_targets *t, size_t base, const char *socket_path, bool *own)
+static bool add_bucket(struct ctl_targets *t, size_t base, const char *socket_path, bool *own)
 {
 	struct ctl_link l = {.fd = -1, .in = BUF_INIT(ANSWER_BYTES_MAX)};
 	const char *mount = t->list[base].mountpoint, *point;
 	size_t n = strcmp(mount, "/") ? strlen(mount) : 0;
 	char why[200];
-	cJSON *s = connect_at(&l, socket_path)
+	bool late;
+	cJSON *s = connect_at(&l, socket_path, t->list[base].owner)
 			   ? ctl_ask(&l, ctl_request_new("status"), why, sizeof(why))
 			   : NULL;
 
+	late = l.deadline_ms && clk_mono_ms() >= l.deadline_ms;
 	ctl_close(&l);
 	point = s ? ctl_text(s, "mountpoint") : "";
 	*own |= s && !strcmp(point, mount);
@@ -80,26 +87,28 @@ static void add_bucket(struct ctl_targets *t, size_t base, const char *socket_pa
 			.mount_of = mem_strdup(t->list[base].mountpoint)};
 	}
 	cJSON_Delete(s);
+	return !late;
 }
 
 static void add_buckets(struct ctl_targets *t, size_t base)
 {
 	uid_t owner = t->list[base].owner;
 	char *dirs[CTL_DIRS_MAX];
-	size_t i, n = ctl_dir_candidates(owner, dirs);
-	bool own = false;
+	size_t i, n = ctl_dir_candidates(owner, dirs), asked = 0;
+	bool own = false, in_time = true;
 
 	for (i = 0; i < n; i++) {
 		DIR *d = ctl_dir_check(dirs[i], owner) ? opendir(dirs[i]) : NULL;
 		const struct dirent *e;
 
-		while (d && (e = readdir(d))) {
+		while (d && in_time && asked < STRANGERS_MAX && (e = readdir(d))) {
 			char *path = ctl_dir_is_socket(e->d_name)
 					     ? mem_printf("%s/%s", dirs[i], e->d_name)
 					     : NULL;
 
 			if (path)
-				add_bucket(t, base, path, &own);
+				in_time = add_bucket(t, base, path, &own);
+			asked += path && owner != geteuid();
 			free(path);
 		}
 		if (d)
@@ -129,7 +138,7 @@ bool ctl_targets_read(struct ctl_targets *t)
 
 	*t = (struct ctl_targets){0};
 	if (!f) {
-		fprintf(stderr, "s3bulkfsctl: /proc/self/mountinfo: %m\n");
+		text_print(stderr, "s3bulkfsctl: /proc/self/mountinfo: %m\n");
 		return false;
 	}
 	while ((n = getline(&line, &size, f)) > 0) {
@@ -209,58 +218,77 @@ const struct ctl_target *ctl_target_of(const struct ctl_targets *t, const char *
 	if (best && within)
 		*within = mem_strdup(real[best_len] ? real + best_len : "/");
 	if (!best)
-		fprintf(stderr, "s3bulkfsctl: %s is not in a mount of s3bulkfs\n", path);
+		text_print(stderr, "s3bulkfsctl: %s is not in a mount of s3bulkfs\n", path);
 	free(real);
 	return best;
 }
 
 /* ---- talking ---- */
 
-static bool connect_at(struct ctl_link *l, const char *path)
+/* Listens there who should? Before a word is said; it may be another's socket, or a link to it. */
+static bool is_owners(struct ctl_link *l, uid_t owner)
+{
+	struct ucred who = {.pid = 0};
+	socklen_t size = sizeof(who);
+
+	if (getsockopt(l->fd, SOL_SOCKET, SO_PEERCRED, &who, &size) < 0 || who.uid != owner)
+		return false;
+	l->daemon = who.pid;
+	return true;
+}
+
+static bool connect_at(struct ctl_link *l, const char *path, uid_t owner)
 {
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
-	int n = snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", path), saved;
+	/* unix(7): connecting and sending wait for a peer that takes nothing. */
+	struct timeval wait = {.tv_sec = STRANGER_MS / 1000};
+	int n = snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", path);
 
 	if ((size_t)n >= sizeof(addr.sun_path))
 		return false;
+	l->hurried = owner != geteuid();
+	l->deadline_ms = l->hurried ? clk_mono_ms() + STRANGER_MS : 0;
 	l->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (l->fd < 0 || connect(l->fd, (const struct sockaddr *)&addr, sizeof(addr)) == 0)
-		return l->fd >= 0;
-	saved = errno;
-	close(l->fd);
+	if (l->fd >= 0 && l->hurried)
+		setsockopt(l->fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait));
+	if (l->fd >= 0 && connect(l->fd, (const struct sockaddr *)&addr, sizeof(addr)) == 0 &&
+		is_owners(l, owner))
+		return true;
+	if (l->fd >= 0)
+		close(l->fd);
 	l->fd = -1;
-	errno = saved;
 	return false;
 }
 
-static bool try_connect(struct ctl_link *l, const char *dir, const char *mountpoint)
+static bool try_connect(struct ctl_link *l, const char *dir, const struct ctl_target *t)
 {
-	char *path = ctl_dir_socket(dir, mountpoint);
-	bool connected = connect_at(l, path);
+	char *path = ctl_dir_socket(dir, t->mountpoint);
+	bool connected = connect_at(l, path, t->owner);
 
 	free(path);
 	return connected;
+}
+
+void ctl_wait_long(struct ctl_link *l)
+{
+	l->hurried = false;
+	l->deadline_ms = 0;
 }
 
 bool ctl_connect(struct ctl_link *l, const struct ctl_target *t, char *why, size_t why_size)
 {
 	char *dirs[CTL_DIRS_MAX];
 	size_t i, n = ctl_dir_candidates(t->owner, dirs);
-	struct ucred who = {.pid = 0};
-	socklen_t size = sizeof(who);
 	bool connected = false;
 
 	*l = (struct ctl_link){.fd = -1, .in = BUF_INIT(ANSWER_BYTES_MAX)};
 	for (i = 0; i < n && !connected; i++)
 		/* A socket that others could have put there is not a daemon's. */
-		connected =
-			ctl_dir_check(dirs[i], t->owner) && try_connect(l, dirs[i], t->mountpoint);
+		connected = ctl_dir_check(dirs[i], t->owner) && try_connect(l, dirs[i], t);
 	for (i = 0; i < n; i++)
 		free(dirs[i]);
-	if (connected && getsockopt(l->fd, SOL_SOCKET, SO_PEERCRED, &who, &size) == 0) {
-		l->daemon = who.pid;
+	if (connected)
 		return true;
-	}
 	ctl_close(l);
 	if (geteuid() && geteuid() != t->owner)
 		snprintf(why, why_size,
@@ -289,6 +317,22 @@ bool ctl_write(struct ctl_link *l, cJSON *request)
 	return n >= 0;
 }
 
+/* Waits for something to read; false: the time is over. */
+static bool wait_readable(const struct ctl_link *l)
+{
+	struct pollfd fd = {.fd = l->fd, .events = POLLIN};
+	int64_t left;
+
+	while (l->deadline_ms) {
+		left = l->deadline_ms - clk_mono_ms();
+		if (left <= 0)
+			return false;
+		if (poll(&fd, 1, (int)left) > 0)
+			break;
+	}
+	return true;
+}
+
 cJSON *ctl_read(struct ctl_link *l)
 {
 	char chunk[65536];
@@ -298,11 +342,15 @@ cJSON *ctl_read(struct ctl_link *l)
 	ssize_t n;
 
 	while (!(end = l->in.len ? memchr(l->in.ptr, '\n', l->in.len) : NULL)) {
+		if (!wait_readable(l))
+			return NULL;
 		n = recv(l->fd, chunk, sizeof(chunk), 0);
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n <= 0)
+		if (n <= 0) {
+			l->deadline_ms = 0; /* it was not that */
 			return NULL;
+		}
 		buf_add(&l->in, chunk, (size_t)n);
 		if (l->in.failed)
 			return NULL;
@@ -316,12 +364,18 @@ cJSON *ctl_read(struct ctl_link *l)
 
 cJSON *ctl_ask(struct ctl_link *l, cJSON *request, char *why, size_t why_size)
 {
-	cJSON *answer = ctl_write(l, request) ? ctl_read(l) : NULL;
+	cJSON *answer;
 
+	l->deadline_ms = l->hurried ? clk_mono_ms() + STRANGER_MS : 0;
+	/* Who hangs up at once may have said why. */
+	ctl_write(l, request);
+	answer = ctl_read(l);
 	if (answer && ctl_true(answer, "ok"))
 		return answer;
 	snprintf(why, why_size, "%s",
-		answer ? ctl_text(answer, "error") : "the daemon has hung up; the mount has gone");
+		answer           ? ctl_text(answer, "error")
+		: l->deadline_ms ? "the daemon of another user does not answer"
+				 : "the daemon has hung up; the mount has gone");
 	cJSON_Delete(answer);
 	return NULL;
 }

@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include <cjson/cJSON.h>
@@ -49,12 +50,19 @@ const struct ctl_target *ctl_target_of(
 struct ctl_link {
 	int fd;
 	pid_t daemon;
+	bool hurried;        /* another user's: answers have a time limit */
+	int64_t deadline_ms; /* of the answer that is waited for, by clk_mono_ms; 0: none */
 	struct buf in;
 };
 
-/* False, with a sentence in `why`, when its daemon has gone or does not answer this user. */
+/*
+ * False, with a sentence in `why`, when its daemon has gone or does not answer this user. Another
+ * user's daemon, which may be anything, must answer within 5 s until ctl_wait_long.
+ */
 bool ctl_connect(
 	struct ctl_link *link, const struct ctl_target *target, char *why, size_t why_size);
+/* From now on answers take their time: they are about what S3 has to do. */
+void ctl_wait_long(struct ctl_link *link);
 bool ctl_write(struct ctl_link *link, cJSON *request); /* takes the request */
 /* The next answer, owned; NULL: the daemon has hung up. */
 cJSON *ctl_read(struct ctl_link *link);

@@ -15,13 +15,29 @@
 #define SOCKET_PREFIX "mount-"
 #define SOCKET_SUFFIX ".sock"
 
+/* May only that user and root exchange what is in the parent? In a sticky one, only what is theirs.
+ */
+static bool parent_is_safe(const char *dir, uid_t uid)
+{
+	char *parent = mem_strdup(dir), *slash = strrchr(parent, '/');
+	struct stat st;
+	bool safe;
+
+	slash[slash == parent] = '\0';
+	safe = !stat(parent, &st) && (!st.st_uid || st.st_uid == uid) &&
+	       (!(st.st_mode & 022) || st.st_mode & S_ISVTX);
+	free(parent);
+	return safe;
+}
+
 bool ctl_dir_check(const char *dir, uid_t uid)
 {
 	struct stat st;
 
 	if (lstat(dir, &st) < 0)
 		return false;
-	if (S_ISDIR(st.st_mode) && st.st_uid == uid && !(st.st_mode & 077))
+	if (S_ISDIR(st.st_mode) && st.st_uid == uid && !(st.st_mode & 077) &&
+		parent_is_safe(dir, uid))
 		return true;
 	errno = EACCES;
 	return false;
@@ -52,7 +68,9 @@ char *ctl_dir_make(char *why, size_t why_size)
 		if (mkdir(dirs[i], 0700) < 0 && errno != EEXIST) {
 			snprintf(why, why_size, "%s: %m", dirs[i]);
 		} else if (!ctl_dir_check(dirs[i], geteuid())) {
-			snprintf(why, why_size, "%s is not a directory of this user with mode 0700",
+			snprintf(why, why_size,
+				"%s is not a directory of this user with mode 0700, or others may "
+				"exchange it",
 				dirs[i]);
 		} else {
 			found = dirs[i];

@@ -17,7 +17,10 @@ char *ctl_dir_make(char *why, size_t why_size);
 /* Where the directory of user `uid` may be, the likeliest first; owned strings. Returns the count.
  */
 size_t ctl_dir_candidates(uid_t uid, char *dirs[CTL_DIRS_MAX]);
-/* Is it a directory of that user that nobody else may enter? Else false, with errno. */
+/*
+ * Is it a directory of that user that nobody else may enter, or exchange (by a parent that others
+ * may write)? Else false, with errno.
+ */
 bool ctl_dir_check(const char *dir, uid_t uid);
 /* The socket of the mount at `mountpoint` (a real path) in `dir`; owned. */
 char *ctl_dir_socket(const char *dir, const char *mountpoint);

@@ -1,5 +1,7 @@
 /* s3bulkfsctl flush and umount: waiting for what is pending, and for a daemon's end. One thread. */
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
 #include <poll.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -11,6 +13,7 @@
 #include <unistd.h>
 
 #include "cli/ctl_show.h"
+#include "cli/ctl_text.h"
 #include "util/mem.h"
 
 #define WHY_MAX 512
@@ -28,9 +31,10 @@ static bool flush_one(const struct ctl_target *target, const char *within)
 	bool good = false;
 
 	if (!ctl_connect(&link, target, why, sizeof(why))) {
-		fprintf(stderr, "s3bulkfsctl: %s\n", why);
+		text_print(stderr, "s3bulkfsctl: %s\n", why);
 		return false;
 	}
+	ctl_wait_long(&link);
 	request = ctl_request_new("flush");
 	cJSON_AddStringToObject(request, "path", within);
 	answer = ctl_ask(&link, request, why, sizeof(why));
@@ -38,7 +42,7 @@ static bool flush_one(const struct ctl_target *target, const char *within)
 		ctl_print_failures(answer, target->mountpoint);
 		good = ctl_number(answer, "failed") == 0;
 	} else {
-		fprintf(stderr, "s3bulkfsctl: %s\n", why);
+		text_print(stderr, "s3bulkfsctl: %s\n", why);
 	}
 	cJSON_Delete(answer);
 	ctl_close(&link);
@@ -61,9 +65,10 @@ int ctl_flush(const char *path)
 	} else if (path && !target) {
 		good = false;
 	} else if (!target || !strcmp(within, "/")) {
+		/* Root waits for another user's daemon only when it is named. */
 		for (i = 0; i < t.count; i++)
 			if (ctl_target_is(&t.list[i], target) &&
-				(!geteuid() || geteuid() == t.list[i].owner))
+				(geteuid() == t.list[i].owner || (target && !geteuid())))
 				good &= flush_one(&t.list[i], "/");
 	} /* else a bucket that nobody has used */
 	free(within);
@@ -72,6 +77,30 @@ int ctl_flush(const char *path)
 }
 
 /* ---- umount ---- */
+
+/*
+ * `mountpoint` is a path without links. Its directories may be another user's, who makes a link of
+ * one meanwhile, to have another mount unmounted. False, with errno.
+ */
+static bool unmount_in_place(const char *mountpoint)
+{
+	struct open_how how = {.flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
+		.resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS};
+	char *path = mem_strdup(mountpoint), *slash = strrchr(path, '/');
+	int dir, saved;
+	bool good;
+
+	*slash = '\0';
+	/* Glibc has no openat2(2). */
+	dir = (int)syscall(SYS_openat2, AT_FDCWD, slash == path ? "/" : path, &how, sizeof(how));
+	good = dir >= 0 && !fchdir(dir) && !umount2(slash + 1, UMOUNT_NOFOLLOW);
+	saved = errno;
+	if (dir >= 0)
+		close(dir);
+	free(path);
+	errno = saved;
+	return good;
+}
 
 /* Ordinary users may only unmount through fusermount3(1). */
 static bool unmount(const char *mountpoint)
@@ -82,9 +111,9 @@ static bool unmount(const char *mountpoint)
 	pid_t pid;
 
 	if (!geteuid()) {
-		if (umount2(mountpoint, UMOUNT_NOFOLLOW) == 0)
+		if (unmount_in_place(mountpoint))
 			return true;
-		fprintf(stderr, "s3bulkfsctl: %s: %s\n", mountpoint,
+		text_print(stderr, "s3bulkfsctl: %s: %s\n", mountpoint,
 			errno == EBUSY
 				? "somebody uses it (a working directory, an open file); all its "
 				  "changes are done, and it stays mounted"
@@ -93,7 +122,7 @@ static bool unmount(const char *mountpoint)
 	}
 	err = posix_spawnp(&pid, argv[0], NULL, NULL, argv, environ);
 	if (err) {
-		fprintf(stderr, "s3bulkfsctl: fusermount3 cannot be started: %s\n",
+		text_print(stderr, "s3bulkfsctl: fusermount3 cannot be started: %s\n",
 			strerrordesc_np(err));
 		return false;
 	}
@@ -112,7 +141,8 @@ static bool wait_for_end(struct ctl_link *link, const char *mountpoint)
 	bool good;
 
 	if (!last)
-		fprintf(stderr, "s3bulkfsctl: the daemon of %s ended without a word; see its log\n",
+		text_print(stderr,
+			"s3bulkfsctl: the daemon of %s ended without a word; see its log\n",
 			mountpoint);
 	else
 		ctl_print_failures(last, mountpoint);
@@ -137,12 +167,14 @@ static bool settle(struct ending *e, bool *good)
 	char why[WHY_MAX];
 	cJSON *answer = NULL;
 
-	if (ctl_connect(&e->link, e->target, why, sizeof(why)))
+	if (ctl_connect(&e->link, e->target, why, sizeof(why))) {
+		ctl_wait_long(&e->link);
 		answer = ctl_ask(&e->link, ctl_request_new("umount"), why, sizeof(why));
+	}
 	if (answer)
 		ctl_print_failures(answer, e->target->mountpoint);
 	else
-		fprintf(stderr, "s3bulkfsctl: %s\n", why);
+		text_print(stderr, "s3bulkfsctl: %s\n", why);
 	*good &= answer && ctl_number(answer, "failed") == 0;
 	cJSON_Delete(answer);
 	return answer != NULL;
@@ -183,8 +215,8 @@ int ctl_umount(const char *path)
 		return CTL_FAILED;
 	target = ctl_target_of(&t, path, &within);
 	if (target && (strcmp(within, "/") != 0 || target->mount_of)) {
-		fprintf(stderr, "s3bulkfsctl: %s is not a mount point; its mount's is %s\n", path,
-			target->mount_of ? target->mount_of : target->mountpoint);
+		text_print(stderr, "s3bulkfsctl: %s is not a mount point; its mount's is %s\n",
+			path, target->mount_of ? target->mount_of : target->mountpoint);
 		target = NULL;
 	}
 	free(within);

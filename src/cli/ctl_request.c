@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "cli/ctl_int.h"
+#include "cli/ctl_text.h"
 #include "ns/ns_ledger.h"
 #include "util/log.h"
 #include "util/mem.h"
@@ -25,30 +26,13 @@ static void refuse(struct ctl_conn *k, const char *why)
 	ctl_send(k, a);
 }
 
-/* Bytes of the UTF-8 character at `s` (RFC 3629), 0 when it is none, or a NUL. */
-static size_t utf8_length(struct bytes s)
-{
-	const unsigned char *p = (const unsigned char *)s.ptr;
-	size_t i, n = p[0] < 0x80 ? 1 : p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
-
-	if (!n || !p[0] || p[0] > 0xf4 || n > s.len)
-		return 0;
-	for (i = 1; i < n; i++)
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-	if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
-		(p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
-		return 0;
-	return n;
-}
-
 /* JSON is UTF-8; keys and names are any bytes: the others become "\xNN". */
 static void add_text(cJSON *object, const char *name, struct bytes text)
 {
 	struct buf b = BUF_INIT(TEXT_MAX);
 
 	while (text.len) {
-		size_t n = utf8_length(text);
+		size_t n = text_utf8_length(text);
 
 		if (n)
 			buf_add(&b, text.ptr, n);

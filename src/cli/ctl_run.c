@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "cli/ctl_show.h"
+#include "cli/ctl_text.h"
 #include "util/buf.h"
 #include "util/mem.h"
 
@@ -42,7 +43,7 @@ static bool join(struct run *r, const struct ctl_target *target, bool named)
 
 	j->target = target;
 	if (!ctl_connect(&j->link, target, why, sizeof(why))) {
-		fprintf(stderr, "s3bulkfsctl: %s%s\n", why,
+		text_print(stderr, "s3bulkfsctl: %s%s\n", why,
 			named ? "" : "; nothing is deferred there");
 		return !named;
 	}
@@ -56,7 +57,7 @@ static bool join(struct run *r, const struct ctl_target *target, bool named)
 	}
 	/* A mount where every call waits for S3 needs no run. */
 	if (!answer)
-		fprintf(stderr, "s3bulkfsctl: %s: %s\n", target->mountpoint, why);
+		text_print(stderr, "s3bulkfsctl: %s: %s\n", target->mountpoint, why);
 	ctl_close(&j->link);
 	cJSON_Delete(answer);
 	return answer || !named;
@@ -80,9 +81,10 @@ static bool join_all(struct run *r, char *const *mounts)
 		return false;
 	r->list = mem_calloc(r->targets.count + 1, sizeof(*r->list));
 	if (!*mounts) {
+		/* Another user's daemon has no say in our exit code unless it is named. */
 		for (i = 0; i < r->targets.count; i++)
 			if (ctl_target_is(&r->targets.list[i], NULL) &&
-				(!geteuid() || geteuid() == r->targets.list[i].owner))
+				geteuid() == r->targets.list[i].owner)
 				join(r, &r->targets.list[i], false);
 		return true;
 	}
@@ -104,16 +106,21 @@ static bool join_all(struct run *r, char *const *mounts)
 static bool leave(struct joined *j)
 {
 	char why[WHY_MAX];
-	cJSON *answer = ctl_ask(&j->link, ctl_request_new("run-end"), why, sizeof(why));
-	bool good = answer && ctl_number(answer, "failed") == 0 && ctl_number(answer, "errno") == 0;
+	cJSON *answer;
+	bool good;
+
+	ctl_wait_long(&j->link);
+	answer = ctl_ask(&j->link, ctl_request_new("run-end"), why, sizeof(why));
+	good = answer && ctl_number(answer, "failed") == 0 && ctl_number(answer, "errno") == 0;
 
 	if (!answer)
-		fprintf(stderr, "s3bulkfsctl: %s: %s: what was pending is not known to be done\n",
+		text_print(stderr,
+			"s3bulkfsctl: %s: %s: what was pending is not known to be done\n",
 			j->target->mountpoint, why);
 	else if (!good) {
 		ctl_print_failures(answer, j->target->mountpoint);
 		if (ctl_number(answer, "failed") == 0)
-			fprintf(stderr, "s3bulkfsctl: %s: the run failed (%s); see the log\n",
+			text_print(stderr, "s3bulkfsctl: %s: the run failed (%s); see the log\n",
 				j->target->mountpoint,
 				strerrordesc_np((int)ctl_number(answer, "errno")));
 	}
@@ -130,7 +137,7 @@ static void start_child(char **argv, const sigset_t *mask)
 	sigprocmask(SIG_SETMASK, mask, NULL);
 	execvp(argv[0], argv);
 	err = errno;
-	fprintf(stderr, "s3bulkfsctl: %s: %s\n", argv[0],
+	text_print(stderr, "s3bulkfsctl: %s: %s\n", argv[0],
 		err == ENOENT ? "there is no such command" : strerrordesc_np(err));
 	_exit(err == ENOENT ? CTL_RUN_MISSING : CTL_RUN_CANNOT);
 }
@@ -184,7 +191,7 @@ static int run_command(char **argv)
 	if (!child)
 		start_child(argv, &before);
 	if (child < 0)
-		fprintf(stderr, "s3bulkfsctl: cannot start %s: %m\n", argv[0]);
+		text_print(stderr, "s3bulkfsctl: cannot start %s: %m\n", argv[0]);
 	else
 		code = wait_for(child, &watched);
 	/* From now on they end the waiting for what is pending. */
@@ -214,7 +221,8 @@ int ctl_run(char *const *mounts, char **argv)
 
 	if (join_all(&r, mounts)) {
 		if (!r.count)
-			fprintf(stderr, "s3bulkfsctl: no mount takes part; nothing is deferred\n");
+			text_print(
+				stderr, "s3bulkfsctl: no mount takes part; nothing is deferred\n");
 		code = run_command(argv);
 		for (i = 0; i < r.count; i++)
 			good &= leave(&r.list[i]);

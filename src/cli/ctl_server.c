@@ -205,6 +205,8 @@ static void accept_later(struct ctl *ctl)
 static void accept_one(struct ctl *ctl)
 {
 	int fd = accept4(ctl->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	static const char full[] = "{\"ok\":false,\"error\":\"the daemon serves as many "
+				   "connections as it can; try again later\"}\n";
 	struct ctl_conn *k;
 	struct ucred who;
 
@@ -213,6 +215,8 @@ static void accept_one(struct ctl *ctl)
 	if (fd < 0)
 		return;
 	if (!peer_may(fd, &who) || ctl->conn_count >= CONNS_MAX) {
+		if (ctl->conn_count >= CONNS_MAX)
+			send(fd, full, sizeof(full) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
 		log_warn("the control socket: process %d of user %u is refused", (int)who.pid,
 			(unsigned)who.uid);
 		close(fd);

@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cli/ctl_text.h"
 #include "util/mem.h"
 
 #define WHY_MAX 512
@@ -17,17 +18,6 @@
 /* ---- one mount ---- */
 
 /* Counts without a point, short times. */
-/* A text for a terminal, which a key, or what a server says, must not be able to command. */
-static const char *shown(const cJSON *object, const char *name)
-{
-	char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(object, name)), *p;
-
-	for (p = text; p && *p; p++)
-		if ((unsigned char)*p < 0x20 || *p == 0x7f)
-			*p = '?';
-	return text ? text : "";
-}
-
 static void print_left(double seconds)
 {
 	long s = seconds < 359999 ? (long)(seconds + 0.5) : 359999;
@@ -54,9 +44,9 @@ static void print_walk(const cJSON *w, bool bar)
 	double done = ctl_number(w, "done"), left = ctl_number(w, "left");
 	const cJSON *seconds = cJSON_GetObjectItemCaseSensitive(w, "seconds_left");
 
-	printf("  %s%s (process %.0f%s): %.0f done, %.0f pending", ctl_true(w, "run") ? "run " : "",
-		shown(w, "command"), ctl_number(w, "pid"), ctl_true(w, "ended") ? ", ended" : "",
-		done, ctl_number(w, "pending"));
+	text_print(stdout, "  %s%s (process %.0f%s): %.0f done, %.0f pending",
+		ctl_true(w, "run") ? "run " : "", ctl_text(w, "command"), ctl_number(w, "pid"),
+		ctl_true(w, "ended") ? ", ended" : "", done, ctl_number(w, "pending"));
 	if (ctl_number(w, "failed") > 0)
 		printf(", %.0f FAILED", ctl_number(w, "failed"));
 	if (ctl_number(w, "rate") > 0)
@@ -76,8 +66,9 @@ static void print_mount(const cJSON *s, bool bar)
 {
 	const cJSON *w;
 
-	printf("%s on %s (daemon %.0f)%s\n", shown(s, "source"), shown(s, "mountpoint"),
-		ctl_number(s, "pid"), ctl_true(s, "read_only") ? ", read-only" : "");
+	text_print(stdout, "%s on %s (daemon %.0f)%s\n", ctl_text(s, "source"),
+		ctl_text(s, "mountpoint"), ctl_number(s, "pid"),
+		ctl_true(s, "read_only") ? ", read-only" : "");
 	printf("  %.0f pending, %.0f of %.0f requests in flight, %.0f answers said slow down\n",
 		ctl_number(s, "pending"), ctl_number(s, "in_flight"),
 		(double)(long)ctl_number(s, "window"), ctl_number(s, "throttled"));
@@ -85,7 +76,7 @@ static void print_mount(const cJSON *s, bool bar)
 		ctl_number(s, "copies"), ctl_number(s, "removals"), ctl_number(s, "uploads"),
 		ctl_number(s, "errors"));
 	if (ctl_number(s, "errors") > 0)
-		printf(" (s3bulkfsctl errors %s)", shown(s, "mountpoint"));
+		text_print(stdout, " (s3bulkfsctl errors %s)", ctl_text(s, "mountpoint"));
 	printf("\n");
 	cJSON_ArrayForEach(w, cJSON_GetObjectItemCaseSensitive(s, "walks")) print_walk(w, bar);
 }
@@ -95,7 +86,7 @@ static int print_json(cJSON *json)
 	char *text = cJSON_Print(json);
 
 	if (text)
-		printf("%s\n", text);
+		text_print_json(stdout, text);
 	cJSON_free(text);
 	cJSON_Delete(json);
 	return text && !fflush(stdout) ? CTL_OK : CTL_FAILED;
@@ -106,15 +97,13 @@ static int print_json(cJSON *json)
 struct shown {
 	struct ctl_target *target;
 	struct ctl_link link;
-	cJSON *status; /* of late; NULL: its daemon has gone */
+	cJSON *status; /* of late; NULL: its daemon has gone, or is silent */
 };
 
-static bool ask_status(struct shown *s)
+static bool ask_status(struct shown *s, char why[WHY_MAX])
 {
-	char why[WHY_MAX];
-
 	cJSON_Delete(s->status);
-	s->status = ctl_ask(&s->link, ctl_request_new("status"), why, sizeof(why));
+	s->status = ctl_ask(&s->link, ctl_request_new("status"), why, WHY_MAX);
 	return s->status != NULL;
 }
 
@@ -133,7 +122,7 @@ static size_t connect_all(
 		if (ctl_connect(&list[n].link, &t->list[i], why, sizeof(why))) {
 			list[n++].target = &t->list[i];
 		} else {
-			fprintf(stderr, "s3bulkfsctl: %s\n", why);
+			text_print(stderr, "s3bulkfsctl: %s\n", why);
 			*all = false;
 		}
 	}
@@ -164,13 +153,14 @@ static void pause_until_next(struct shown *list, size_t n)
 static int watch_all(struct shown *list, size_t n)
 {
 	bool screen = isatty(STDOUT_FILENO);
+	char why[WHY_MAX];
 	size_t i, alive;
 
 	for (;;) {
 		alive = 0;
 		for (i = 0; i < n; i++)
 			if (list[i].link.fd >= 0) {
-				if (ask_status(&list[i]))
+				if (ask_status(&list[i], why))
 					alive++;
 				else
 					ctl_close(&list[i].link);
@@ -190,13 +180,19 @@ static int watch_all(struct shown *list, size_t n)
 static int show_once(struct shown *list, size_t n, bool json)
 {
 	cJSON *all, *mounts;
+	char why[WHY_MAX];
+	int rc = CTL_OK;
 	size_t i;
 
 	for (i = 0; i < n; i++)
-		ask_status(&list[i]);
+		if (!ask_status(&list[i], why)) {
+			text_print(
+				stderr, "s3bulkfsctl: %s: %s\n", list[i].target->mountpoint, why);
+			rc = CTL_FAILED;
+		}
 	if (!json) {
 		print_all(list, n, false);
-		return CTL_OK;
+		return rc;
 	}
 	all = cJSON_CreateObject();
 	mounts = cJSON_AddArrayToObject(all, "mounts");
@@ -205,7 +201,7 @@ static int show_once(struct shown *list, size_t n, bool json)
 			cJSON_AddItemToArray(mounts, list[i].status);
 		list[i].status = NULL;
 	}
-	return print_json(all);
+	return print_json(all) ? CTL_FAILED : rc;
 }
 
 int ctl_status(const char *path, bool watch, bool json)
@@ -223,7 +219,7 @@ int ctl_status(const char *path, bool watch, bool json)
 	if (!path || (only = ctl_target_of(&t, path, NULL))) {
 		n = connect_all(&t, only, list, &all);
 		if (!n && all && only)
-			printf("no bucket of %s is in use\n", only->mountpoint);
+			text_print(stdout, "no bucket of %s is in use\n", only->mountpoint);
 		else if (!n && all && !json)
 			printf("no mount of s3bulkfs\n");
 		if (n || all)
@@ -244,17 +240,18 @@ int ctl_status(const char *path, bool watch, bool json)
 
 static void print_failure(FILE *out, const cJSON *f, const char *mountpoint)
 {
-	fprintf(out, "%s of %s%s failed: %s", shown(f, "what"), mountpoint, shown(f, "path"),
-		shown(f, "code"));
+	text_print(out, "%s of %s%s failed: %s", ctl_text(f, "what"), mountpoint,
+		ctl_text(f, "path"), ctl_text(f, "code"));
 	if (ctl_number(f, "http_status") > 0)
 		fprintf(out, " (HTTP %.0f)", ctl_number(f, "http_status"));
-	fprintf(out, ", key %s", shown(f, "key"));
-	if (*shown(f, "request_id"))
-		fprintf(out, ", request %s", shown(f, "request_id"));
-	if (*shown(f, "command"))
-		fprintf(out, ", for %s (process %.0f)", shown(f, "command"), ctl_number(f, "pid"));
-	if (*shown(f, "message"))
-		fprintf(out, ": %s", shown(f, "message"));
+	text_print(out, ", key %s", ctl_text(f, "key"));
+	if (*ctl_text(f, "request_id"))
+		text_print(out, ", request %s", ctl_text(f, "request_id"));
+	if (*ctl_text(f, "command"))
+		text_print(out, ", for %s (process %.0f)", ctl_text(f, "command"),
+			ctl_number(f, "pid"));
+	if (*ctl_text(f, "message"))
+		text_print(out, ": %s", ctl_text(f, "message"));
 	fprintf(out, "\n");
 }
 
@@ -265,11 +262,11 @@ void ctl_print_failures(const cJSON *answer, const char *mountpoint)
 
 	cJSON_ArrayForEach(f, list)
 	{
-		fprintf(stderr, "s3bulkfsctl: ");
+		text_print(stderr, "s3bulkfsctl: ");
 		print_failure(stderr, f, mountpoint);
 	}
 	if (more > 0)
-		fprintf(stderr,
+		text_print(stderr,
 			"s3bulkfsctl: and %.0f more operations failed on %s (see its log)\n", more,
 			mountpoint);
 }
@@ -309,7 +306,7 @@ static cJSON *ask_errors(const struct ctl_target *target)
 		ctl_close(&link);
 	}
 	if (!answer)
-		fprintf(stderr, "s3bulkfsctl: %s\n", why);
+		text_print(stderr, "s3bulkfsctl: %s\n", why);
 	return answer;
 }
 

@@ -13,6 +13,7 @@ s3bulkfs_SOURCES = src/cli/main.c src/cli/opts.c src/cli/opts.h src/cli/opts_int
 	src/cli/ctl_dir.c src/cli/ctl_dir.h \
 	src/cli/ctl_int.h \
 	src/cli/ctl_request.c \
+	src/cli/ctl_text.c src/cli/ctl_text.h \
 	src/cli/ctl_server.c src/cli/ctl_server.h
 s3bulkfs_LDADD = \
 	src/fuse/libfs.a src/ns/libns.a src/bulk/libbulk.a src/s3/libs3.a src/http/libhttp.a \
@@ -27,5 +28,6 @@ s3bulkfsctl_SOURCES = \
 	src/cli/ctl_end.c \
 	src/cli/ctl_main.c \
 	src/cli/ctl_run.c \
-	src/cli/ctl_show.c src/cli/ctl_show.h
+	src/cli/ctl_show.c src/cli/ctl_show.h \
+	src/cli/ctl_text.c src/cli/ctl_text.h
 s3bulkfsctl_LDADD = src/util/libutil.a $(CJSON_LIBS)

@@ -37,6 +37,9 @@ void log_line(enum log_level level, const char *fmt, ...)
 	for (i = 0; line[i]; i++)
 		if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f)
 			line[i] = '?';
+		else if (line[i] == '\xc2' && (unsigned char)line[i + 1] >= 0x80 &&
+			 (unsigned char)line[i + 1] < 0xa0) /* C1 of ECMA-48, in UTF-8 */
+			line[i] = line[i + 1] = '?';
 	if (use_syslog)
 		syslog(priority[level], "%s", line);
 	else

@@ -4,12 +4,24 @@
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
 
 USER_ID=65534 # nobody
+CTL=$(dirname "$S3BULKFS")/s3bulkfsctl
 PYTHON=/usr/bin/python3
 
 [ "$(id -u)" = 0 ] || {
 	echo "ok F2-users # SKIP needs root, to be several users"
 	exit 0
 }
+
+# A /dev/fuse that everyone may open, as on an ordinary machine: see 80-user.sh.
+if [ "${S3BULKFS_OWN_NAMESPACE:-}" != 1 ]; then
+	S3BULKFS_OWN_NAMESPACE=1 exec unshare -m --propagation private "$0" "$@"
+fi
+if ! setpriv --reuid=$USER_ID --regid=$USER_ID --clear-groups test -w /dev/fuse; then
+	device=$WORK_ROOT/fuse-device
+	[ -e "$device" ] || mknod "$device" c 10 229 2>/dev/null || [ -e "$device" ] || exit 1
+	chmod 666 "$device"
+	mount --bind "$device" /dev/fuse || exit 1
+fi
 
 as_user() {
 	setpriv --reuid=$USER_ID --regid=$USER_ID --clear-groups "$@"
@@ -47,6 +59,217 @@ test_way_that_is_exchanged() {
 	exit 0' - "$MNT" "$x/$way" || fail "the mount does not answer any more"
 	kill "$EXCHANGER" || fail "nothing was exchanged"
 	assert_eq 10 "$(as_user cat "$MNT/src/f000001" | wc -c)" "bytes"
+}
+
+# user_mount MOUNTPOINT [NAME=VALUE...]: the user mounts there, with these in the environment.
+user_mount() {
+	MNT=$1
+	shift
+	as_user mkdir -p "$MNT"
+	[ -e "$WORK/s3bulkfs" ] || install -m 755 "$S3BULKFS" "$CTL" "$WORK"
+	chown $USER_ID "$WORK/home"
+	MOUNTS+=("$MNT")
+	as_user env "$@" "$WORK/s3bulkfs" -o "endpoint_url=$S3_ENDPOINT" "$BUCKET" "$MNT" \
+		>"$WORK/out" 2>&1 || fail "mounting as a user: $(cat "$WORK/out")"
+}
+
+# The user's directory $WORK/u with a mount in it, and the path of its control socket: $SOCKET.
+user_mount_with_socket() {
+	start_server
+	install -d -o $USER_ID "$WORK/u" "$WORK/u/sub"
+	touch "$WORK/before"
+	user_mount "$WORK/u/sub/mnt"
+	SOCKET=$(find "/run/user/$USER_ID/s3bulkfs" "/tmp/s3bulkfs-$USER_ID" -type s \
+		-newer "$WORK/before" -exec "$PYTHON" -c 'import json, socket, sys
+for path in sys.argv[2:]:
+    with socket.socket(socket.AF_UNIX) as s:
+        s.connect(path)
+        s.sendall(b"{\"cmd\":\"status\"}\n")
+        if json.loads(s.makefile().readline())["mountpoint"] == sys.argv[1]:
+            print(path)' "$MNT" {} + 2>/dev/null || :)
+	[ -S "$SOCKET" ] || fail "no control socket of $MNT"
+}
+
+# listens USER PATH HOW [ARGUMENT...]: in the place of a daemon; returns when it does. HOW:
+# "silent", "log FILE" (what it is told), "say JSON", "exchange DIRECTORY LINK" (when it is asked to
+# unmount).
+listens() {
+	local fd line
+	exec {fd}< <(exec setpriv --reuid="$1" --clear-groups --pdeathsig KILL $PYTHON -c '
+import os, socket, sys
+path, how, *rest = sys.argv[1:]
+try:
+    os.unlink(path)
+except FileNotFoundError:
+    pass
+s = socket.socket(socket.AF_UNIX)
+s.bind(path)
+s.listen(8)
+print("ready", flush=True)
+kept = []
+while True:
+    c, _ = s.accept()
+    kept.append(c)
+    if how == "silent":
+        continue
+    said = c.makefile().readline()
+    if not said:
+        continue
+    if how == "log":
+        open(rest[0], "a").write(said)
+    if how == "exchange":
+        os.rename(rest[0], rest[0] + ".away")
+        os.symlink(rest[1], rest[0])
+    c.sendall((rest[0] if how == "say" else "{\"ok\":true}").encode() + b"\n")
+    if how == "exchange":
+        c.sendall(b"{\"ok\":true}\n")' "${@:2}")
+	read -r -t 60 line <&"$fd" || fail "nobody listens at $2"
+	note "$line"
+}
+
+# Root asks a user's mount: its socket is a link to one of root's own programs, which hears nothing.
+test_socket_that_is_a_link() {
+	user_mount_with_socket
+	listens 0 "$WORK/root.sock" log "$WORK/heard"
+	as_user ln -sf "$WORK/root.sock" "$SOCKET"
+	assert_fails 'does not answer' "$CTL" status "$MNT"
+	assert_fails 'does not answer' "$CTL" flush "$MNT"
+	[ ! -e "$WORK/heard" ] || fail "a program of root's was told $(cat "$WORK/heard")"
+}
+
+# A user's program in place of the daemon keeps root waiting for a moment only, and has no say in
+# what root runs.
+test_daemon_that_is_silent() {
+	user_mount_with_socket
+	listens $USER_ID "$SOCKET" silent
+	assert_fails "u/sub/mnt: the daemon of another user does not answer" \
+		timeout 100 "$CTL" status
+	assert_exit 0 timeout 100 "$CTL" run true
+	assert_exit 0 timeout 100 "$CTL" flush
+}
+
+# no_control WHAT: nothing that a terminal would obey is in $OUT.
+no_control() {
+	! printf '%s' "$OUT" | LC_ALL=C grep -qP '[\x01-\x08\x0b-\x1f\x7f]|\xc2[\x80-\x9f]' ||
+		fail "control characters: $1"
+}
+
+test_daemon_that_writes_on_the_terminal() {
+	local how answer evil='\u001b]0;owned\u0007\u009b31m\u007f\nroot on /'
+	user_mount_with_socket
+	answer='{"ok":true,"failed":1,"source":EVIL,"mountpoint":EVIL,"walks":[{"command":EVIL}],'
+	answer+='"errors":[{"what":EVIL,"path":EVIL,"key":EVIL,"code":EVIL,"message":EVIL,'
+	answer+='"request_id":EVIL,"command":EVIL}]}'
+	listens $USER_ID "$SOCKET" say "${answer//EVIL/\"$evil\"}"
+	for how in status "status --json" errors "errors --json" flush; do
+		# shellcheck disable=SC2086 # several words
+		run "$CTL" $how "$MNT"
+		[[ $OUT == *owned* ]] || fail "$how shows nothing"
+		no_control "$how"
+		[[ $how == *json ]] || ! grep -q '^root on' <<<"$OUT" || fail "a line is forged by $how"
+	done
+	"$CTL" status --json "$MNT" | $PYTHON -c 'import json, sys
+assert json.load(sys.stdin)["mounts"][0]["source"].endswith("\x9b31m\x7f\nroot on /")'
+}
+
+# Names from S3 get neither to the terminal nor to the log as they are.
+test_names_that_write_on_the_terminal() {
+	need s3d
+	local name=$'f\e[31m\n\xc2\x9bx'
+	fresh
+	mkdir "$MNT/dst"
+	echo text >"$MNT/$name"
+	fault '{"op":"CopyObject","status":403,"code":"AccessDenied"}'
+	assert_exit 1 cp "$MNT/$name" "$MNT/dst"
+	run "$CTL" errors "$MNT"
+	[[ $OUT == *'dst/f\x1b[31m\x0a\xc2\x9bx failed'* ]] || fail "not in the list"
+	no_control errors
+	OUT=$(cat "$WORK/daemon0.log")
+	[[ $OUT == *'dst/f?[31m???x'* ]] || fail "not in the log"
+	no_control log
+}
+
+# Root unmounts a user's mount; the user has another one meant by its path in the meantime.
+test_umount_that_is_turned_round() {
+	user_mount_with_socket
+	mkdir -p "$WORK/root/mnt"
+	mount -t tmpfs root "$WORK/root/mnt"
+	MOUNTS+=("$WORK/root/mnt" "$WORK/u/sub.away/mnt")
+	listens $USER_ID "$SOCKET" exchange "$WORK/u/sub" "$WORK/root"
+	assert_fails 'symbolic links|Not a directory' "$CTL" umount "$MNT"
+	[ -L "$WORK/u/sub" ] || fail "nothing was exchanged"
+	mountpoint -q "$WORK/root/mnt" || fail "root's own mount was unmounted"
+}
+
+# A directory for sockets that others have prepared is not used: the user has another one.
+test_prepared_directories() {
+	local x=$WORK/xdg i=0 how
+	start_server
+	install -d -o $USER_ID "$WORK/mnts" "$WORK/mine" -m 700
+	for how in "mkfifo -m 666 $x/s3bulkfs" "mkdir -m 700 $x/s3bulkfs" \
+		"ln -s $WORK/mine $x/s3bulkfs" "install -d -m 770 -o $USER_ID $x/s3bulkfs" \
+		"install -d -m 700 -o $USER_ID $x/s3bulkfs"; do
+		rm -rf "$x"
+		# The last one is as it should be, but for its parent, where it could be exchanged.
+		install -d -o 1234 -m 755 "$x"
+		$how
+		user_mount "$WORK/mnts/$((i++))" XDG_RUNTIME_DIR="$x"
+		assert_eq "" "$(find "$x" "$WORK/mine" -name 'mount-*')" "sockets after $how"
+		run as_user env XDG_RUNTIME_DIR="$x" "$WORK/s3bulkfsctl" status "$MNT"
+		assert_eq 0 "$RC" "exit code of status after $how"
+		as_user fusermount3 -u "$MNT"
+	done
+}
+
+# Who connects and says nothing takes places; whoever finds none is told so.
+test_many_who_say_nothing() {
+	local fd line
+	fresh
+	exec {fd}< <(exec setpriv --pdeathsig KILL $PYTHON -c 'import glob, socket, time
+kept = []
+for i in range(64):
+    kept.append(socket.socket(socket.AF_UNIX))
+    kept[i].connect(glob.glob("/run/s3bulkfs/mount-*")[0])
+kept[0].sendall(b"{\"cmd\":")
+print("ready", flush=True)
+time.sleep(10000)')
+	SILENT=$!
+	read -r -t 60 line <&"$fd"
+	note "$line"
+	assert_fails 'serves as many connections' "$CTL" flush "$MNT"
+	ls "$MNT" >/dev/null
+	kill "$SILENT"
+	until "$CTL" status "$MNT"; do :; done
+}
+
+# A mount of root's for everybody: its files are, its daemon is not.
+test_mount_of_another() {
+	local pid what
+	start_server
+	put_objects d 1 10
+	mount_fs "$BUCKET" allow_other
+	cp "$CTL" "$WORK/s3bulkfsctl"
+	assert_eq 10 "$(as_user cat "$MNT/d/f000000" | wc -c)" "bytes"
+	for what in "status $MNT" "errors $MNT" "flush $MNT" "umount $MNT" "run --mount $MNT true"; do
+		# shellcheck disable=SC2086 # several words
+		run as_user "$WORK/s3bulkfsctl" $what
+		[ "$RC" != 0 ] || fail "$what is not refused"
+		assert_eq "s3bulkfsctl: $MNT is a mount of user 0: only that user and root may do this" \
+			"$OUT" "what $what says"
+	done
+	assert_fails 'not permitted|not found in' as_user fusermount3 -u "$MNT"
+	mountpoint -q "$MNT" || fail "unmounted"
+	"$CTL" status --json "$MNT" >shown
+	"$CTL" errors --json "$MNT" >>shown
+	! grep -qF "$AWS_SECRET_ACCESS_KEY" shown || fail "a secret is shown"
+	for what in environ mem maps; do
+		assert_fails 'Permission denied' as_user head -c 1 "/proc/$DAEMON_PID/$what"
+	done
+	for what in fd root/ cwd/; do
+		assert_fails 'Permission denied' as_user ls "/proc/$DAEMON_PID/$what"
+	done
+	! tr '\0' '\n' <"/proc/$DAEMON_PID/cmdline" | grep -qF "$AWS_SECRET_ACCESS_KEY" ||
+		fail "in arguments"
 }
 
 run_tests "$@"
