@@ -18,6 +18,9 @@
 #define EVENTS_MAX 32
 /* Empty rounds before the loop waits in the kernel: a caller's next request is often that near. */
 #define SPINS_MAX 6
+/* Rounds with work before descriptors have their turn all the same: the source may never be empty,
+ * when enough callers wish so. */
+#define BUSY_ROUNDS_MAX 64
 
 STAILQ_HEAD(task_list, loop_task);
 
@@ -25,6 +28,7 @@ struct loop {
 	int epoll_fd;
 	struct loop_fd wake; /* eventfd */
 	bool stopped, running;
+	unsigned busy_rounds;
 	bool (*poll)(void *ctx);
 	void *poll_ctx;
 	struct loop_fd source;
@@ -273,18 +277,22 @@ static int wait_ms(const struct loop *l, int max_wait_ms)
 void loop_once(struct loop *l, int max_wait_ms)
 {
 	struct epoll_event events[EVENTS_MAX];
+	bool busy = false;
 	int i, n, spins;
 
 	/* What stops the loop is seen by loop_run; a caller of its own rounds goes on as it likes.
 	 */
-	for (spins = 0; spins < SPINS_MAX; spins++)
-		if (work(l))
+	for (spins = 0; spins < SPINS_MAX && !busy; spins++) {
+		busy = work(l);
+		if (busy && ++l->busy_rounds < BUSY_ROUNDS_MAX)
 			return;
+	}
+	l->busy_rounds = 0;
 	if (l->stopped && l->running)
 		return;
 	atomic_store(&l->waiting, true);
 	/* A post that came before `waiting` was set has written nothing to the eventfd. */
-	n = atomic_load(&l->posted) ? 0 : wait_ms(l, max_wait_ms);
+	n = busy || atomic_load(&l->posted) ? 0 : wait_ms(l, max_wait_ms);
 	n = epoll_wait(l->epoll_fd, events, EVENTS_MAX, n);
 	atomic_store(&l->waiting, false);
 	l->ready = events;

@@ -242,6 +242,33 @@ time.sleep(10000)')
 	until "$CTL" status "$MNT"; do :; done
 }
 
+# A user asks and asks, so that there is always a request: who has asked for something else, and
+# the signal that ends the mount, have their turn.
+test_flood_of_requests() {
+	local i flood
+	start_server
+	put_objects d 1 10
+	mount_fs "$BUCKET" allow_other
+	# 64, more than the daemon takes in one round; each ends with its parent (PR_SET_PDEATHSIG), or
+	# when the file has gone with the mount.
+	as_user --pdeathsig KILL $PYTHON -c 'import ctypes, os, sys
+for i in range(6):
+    if not os.fork():
+        ctypes.CDLL(None).prctl(1, 9)
+try:
+    while True:
+        os.statvfs(sys.argv[1])
+except OSError:
+    pass' "$MNT/d/f000000" &
+	flood=$!
+	for ((i = 0; i < 20; i++)); do
+		timeout 20 "$CTL" status "$MNT" || fail "the daemon does not answer"
+	done
+	kill -TERM "$DAEMON_PID"
+	"$TESTS_DIR/wait-pid" 60 "$DAEMON_PID" || fail "the daemon does not hear the signal"
+	wait $flood || :
+}
+
 # A mount of root's for everybody: its files are, its daemon is not.
 test_mount_of_another() {
 	local pid what

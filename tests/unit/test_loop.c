@@ -381,6 +381,43 @@ static void test_hooks_and_source(void **state)
 	close(fds[1]);
 }
 
+static struct loop *fds_loop;
+static bool fds_ready;
+
+static bool endless_poll(void *ctx)
+{
+	(void)ctx;
+	return true;
+}
+
+static void note_ready(struct loop_fd *fd)
+{
+	loop_fd_del(fds_loop, fd);
+	fds_ready = true;
+}
+
+/* A source that always has something does not keep descriptors waiting. */
+static void test_endless_source(void **state)
+{
+	struct loop_fd fd = {.ready = note_ready};
+	int fds[2], i;
+
+	assert_int_equal(pipe(fds), 0);
+	assert_int_equal(write(fds[1], "x", 1), 1);
+	fds_loop = *state;
+	fds_ready = false;
+	fd.fd = fds[0];
+	assert_int_equal(loop_fd_add(*state, &fd), 0);
+	loop_set_source(*state, endless_poll, NULL, -1);
+	for (i = 0; i < 200 && !fds_ready; i++)
+		loop_once(*state, -1);
+	assert_true(fds_ready);
+	assert_true(i > 10); /* and does not pay for them each time */
+	loop_set_source(*state, NULL, NULL, -1);
+	close(fds[0]);
+	close(fds[1]);
+}
+
 static struct loop *to_stop;
 
 static void stop(struct loop_task *task)
@@ -413,6 +450,7 @@ int main(void)
 		WITH_LOOP(test_fd),
 		WITH_LOOP(test_fd_removed_by_another),
 		WITH_LOOP(test_hooks_and_source),
+		WITH_LOOP(test_endless_source),
 		WITH_LOOP(test_stop),
 	};
 
