@@ -5,12 +5,14 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -223,12 +225,25 @@ static bool pack(struct meeting *m, const struct opts *o, const char *mountpoint
 	return !m->message.failed;
 }
 
+/*
+ * A real path has no links. One that is there now was put there in between by somebody who owns a
+ * directory of the path, and who is not to choose what is mounted upon.
+ */
+static int open_mountpoint(const char *path)
+{
+	struct open_how how = {.flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
+		.resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS};
+
+	/* Glibc has no openat2(2). */
+	return (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how));
+}
+
 static int mount_with(struct meeting *m, const struct opts *o, const char *mountpoint)
 {
 	char why[WHY_MAX] = "", answer = SHARE_FAILED;
 	int fd = -1;
 
-	m->mountpoint_fd = open(mountpoint, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	m->mountpoint_fd = open_mountpoint(mountpoint);
 	if (m->mountpoint_fd < 0)
 		snprintf(why, sizeof(why), "mount point '%s': %m", mountpoint);
 	else if (pack(m, o, mountpoint))

@@ -242,6 +242,32 @@ time.sleep(10000)')
 	until "$CTL" status "$MNT"; do :; done
 }
 
+# Between the look at a mount point and the mount its owner makes a link of it: nothing is mounted.
+test_mount_point_that_is_exchanged() {
+	local lock pid rc=0
+	start_server
+	install -d -o $USER_ID "$WORK/u" "$WORK/u/sub" "$WORK/u/sub/mnt"
+	mkdir -p "$WORK/root/mnt"
+	MOUNTS+=("$WORK/root/mnt" "$WORK/u/sub.away/mnt")
+	lock=/run/s3bulkfs/shared-$(stat -L -c %i /proc/self/ns/mnt).lock
+	exec 9>"$lock"
+	flock 9
+	"$S3BULKFS" -o "endpoint_url=$S3_ENDPOINT" "$BUCKET" "$WORK/u/sub/mnt" 9>&- >"$WORK/out" 2>&1 &
+	pid=$!
+	until grep -q -- "-> FLOCK .* $pid " /proc/locks; do
+		kill -0 $pid 2>/dev/null || fail "it did not wait for the lock: $(cat "$WORK/out")"
+	done
+	as_user mv "$WORK/u/sub" "$WORK/u/sub.away"
+	as_user ln -s "$WORK/root" "$WORK/u/sub"
+	exec 9>&-
+	wait $pid || rc=$?
+	cat "$WORK/out"
+	! mountpoint -q "$WORK/root/mnt" || fail "mounted where the user led it"
+	assert_eq 1 "$rc" "exit code"
+	grep -q "mount point .*: Too many levels of symbolic links" "$WORK/out" ||
+		fail "it did not say why"
+}
+
 # A user asks and asks, so that there is always a request: who has asked for something else, and
 # the signal that ends the mount, have their turn.
 test_flood_of_requests() {
