@@ -325,4 +325,74 @@ test_mount_of_another() {
 		fail "in arguments"
 }
 
+# refuses TEXT [NAME=VALUE...] [-o OPTIONS]: to mount, at once, with one line that says TEXT.
+refuses() {
+	local text=$1
+	shift
+	mkdir -p "$WORK/none"
+	run timeout 100 env "$@" "$BUCKET" "$WORK/none"
+	[[ $RC == [12] ]] || fail "exit code with $*: $RC"
+	[[ $OUT == *$text* ]] || fail "$* does not say '$text'"
+	assert_eq 1 "$(wc -l <<<"$OUT")" "lines of what is said"
+	! grep -qF "$AWS_SECRET_ACCESS_KEY" <<<"$OUT" || fail "a secret is shown"
+}
+
+# Files of settings that hang, never end, are too much, or lead in a circle.
+test_hostile_files() {
+	local options=endpoint_url=http://127.0.0.1:9 mount x=$WORK/x
+	mount=("$S3BULKFS" -o "$options")
+	BUCKET=bucket
+	export AWS_ACCESS_KEY_ID=AKIDINTEGRATION00001
+	export AWS_SECRET_ACCESS_KEY=integration/secret+0000000000000000000001
+	mkdir "$x"
+	mkfifo -m 600 "$x/fifo"
+	ln -s loop "$x/loop"
+	truncate -s 100M "$x/large"
+	printf '[default]\nregion = \0\n' >"$x/nul"
+	{ printf '[default]\nregion = ' && head -c 3000000 /dev/zero | tr '\0' x; } >"$x/line"
+	printf '[profile %s]\nrole_arn=r\nsource_profile=%s\n' a b b a >"$x/circle"
+	head -c 32 /dev/urandom >"$x/key"
+	chmod 644 "$x/key"
+	refuses 'not a regular file' AWS_CONFIG_FILE="$x/fifo" "${mount[@]}"
+	refuses 'not a regular file' AWS_SHARED_CREDENTIALS_FILE="$x/fifo" "${mount[@]}"
+	refuses 'not a regular file' AWS_CONFIG_FILE=/dev/zero "${mount[@]}"
+	refuses 'not a regular file' AWS_CONFIG_FILE="$x" "${mount[@]}"
+	refuses 'symbolic links' AWS_CONFIG_FILE="$x/loop" "${mount[@]}"
+	refuses 'too large' AWS_CONFIG_FILE="$x/large" "${mount[@]}"
+	refuses 'not a text file' AWS_CONFIG_FILE="$x/nul" "${mount[@]}"
+	refuses region -u AWS_DEFAULT_REGION AWS_CONFIG_FILE="$x/line" "${mount[@]}"
+	refuses 'itself as its source' -u AWS_ACCESS_KEY_ID AWS_CONFIG_FILE="$x/circle" \
+		"$S3BULKFS" -o "$options,profile=a"
+	refuses 'not a regular file' AWS_CA_BUNDLE="$x" "${mount[@]}"
+	refuses 'not a regular file' AWS_CA_BUNDLE="$x/fifo" "${mount[@]}"
+	refuses 'chmod 600' "$S3BULKFS" -o "$options,sse_customer_key_file=$x/key"
+	refuses 'not a regular file' "$S3BULKFS" -o "$options,sse_customer_key_file=$x/fifo"
+}
+
+# The spool in a directory of another user's, which is reached by a link and which all may write:
+# there is nothing in it to be seen, and nobody else may open what has no name.
+test_cache_directory_of_another() {
+	start_server
+	install -d -m 777 -o $USER_ID "$WORK/spool"
+	ln -s "$WORK/spool" "$WORK/link"
+	touch "$WORK/spool/s3bulkfs-prepared"
+	mount_fs "$BUCKET" "cache_dir=$WORK/link"
+	$PYTHON - "$MNT/f" "$DAEMON_PID" "$WORK/spool" <<-'EOF'
+		import glob, os, sys
+		path, daemon, spool = sys.argv[1:]
+		fd = os.open(path, os.O_RDWR | os.O_CREAT)
+		# Backwards, so that nothing can be sent before all is there.
+		for at in range(79 << 20, -1, -1 << 20):
+		    os.pwrite(fd, b"x" * (1 << 20), at)
+		files = [m for m in glob.glob(f"/proc/{daemon}/map_files/*")
+		         if os.readlink(m).startswith(spool)]
+		assert files, "the spool is not used"
+		for st in map(os.stat, files):
+		    assert (st.st_mode & 0o7777, st.st_nlink, st.st_uid) == (0o600, 0, 0), st
+		assert os.listdir(spool) == ["s3bulkfs-prepared"], os.listdir(spool)
+	EOF
+	assert_fails 'Permission denied' as_user ls "/proc/$DAEMON_PID/map_files"
+	assert_eq $((80 << 20)) "$(stat -c %s "$MNT/f")" "bytes"
+}
+
 run_tests "$@"
