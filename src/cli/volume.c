@@ -89,7 +89,7 @@ static void answered(struct volume *v, const struct s3_err *err)
 	if (!v->asked_again && err->http_status &&
 		(err->cls == S3_THROTTLED || err->cls == S3_TRANSIENT)) {
 		v->asked_again = true;
-		list_once(v, 0);
+		list_once(v, S3_QUIET);
 		return;
 	}
 	if (err->cls != S3_OK) {

@@ -15,7 +15,7 @@ static void add_run(struct lent *l, const char *ptr, size_t len)
 		last->len += len;
 		return;
 	}
-	if (l->run_count == l->run_cap) {
+	if (!l->runs || l->run_count == l->run_cap) {
 		l->run_cap = l->run_cap ? l->run_cap * 2 : 4;
 		l->runs = mem_resize(l->runs, l->run_cap, sizeof(*l->runs));
 	}

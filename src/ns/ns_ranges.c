@@ -484,8 +484,8 @@ static void page_take(struct range *g, const struct s3_list_page *page)
 	g->done |= !page->truncated;
 	if (!count)
 		return;
-	name_of(r, &page->entries[first + count - 1], &name);
-	set(&g->last, name);
+	if (name_of(r, &page->entries[first + count - 1], &name))
+		set(&g->last, name);
 	if (g != TAILQ_FIRST(&r->list)) {
 		keep(g, page->entries + first, count);
 		return;

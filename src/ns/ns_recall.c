@@ -35,6 +35,7 @@ struct recall {
 
 static void drop(struct recall *r, struct recalled *e)
 {
+	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): it is in the table */
 	HASH_DELETE(hh, r->entries, e);
 	TAILQ_REMOVE(&r->recent, e, link);
 	r->bytes -= e->bytes;

@@ -240,9 +240,9 @@ void s3_cancel(struct s3_op *op);
  * S3_WHOLE, of s3_get: the range is all of the pinned object. It is asked for without a range,
  * since only then S3 sends the checksum of the whole, and compared with that; bytes that differ are
  * a transient failure, ChecksumMismatch. S3_CHECKSUM, of s3_head: the object's `checksum` is
- * wanted.
+ * wanted. S3_QUIET: the caller tells a person why it has failed.
  */
-enum s3_flags { S3_NO_RETRY = 1, S3_WHOLE = 2, S3_CHECKSUM = 4 };
+enum s3_flags { S3_NO_RETRY = 1, S3_WHOLE = 2, S3_CHECKSUM = 4, S3_QUIET = 8 };
 
 typedef void s3_done_fn(void *ctx, const struct s3_err *err);
 

@@ -473,10 +473,8 @@ static void log_failure(const struct s3_op *op, int64_t delay_ms)
 	log_debug("s3 %s %.*s failed: %s; again in %lld ms", op->type->name,
 		(int)(op->key.len < 1024 ? op->key.len : 1024), op->key.ptr,
 		s3_err_text(&op->err, text, sizeof(text)), (long long)delay_ms);
-	/* Nobody else tells a person what a server that talks nonsense has said. */
-	if (delay_ms < 0 && !(op->flags & S3_NO_RETRY) && !strcmp(op->err.code, "BadAnswer"))
-		log_warn("in bucket %s: %s", op->client->settings.bucket,
-			s3_err_text(&op->err, text, sizeof(text)));
+	if (delay_ms < 0 && !(op->flags & (S3_NO_RETRY | S3_QUIET)))
+		s3_client_unserved(op);
 }
 
 static void http_done(struct http_request *r)
@@ -493,8 +491,10 @@ static void http_done(struct http_request *r)
 	r->fresh = false;
 	if (op->err.cls == S3_THROTTLED)
 		c->stats.throttled++;
-	if (op->err.cls == S3_OK)
+	if (op->err.cls == S3_OK) {
+		s3_client_served(c);
 		s3_sum_served(op);
+	}
 	if (op->err.cls == S3_OK || op->err.cls == S3_CANCELLED) {
 		finish_or_hold(op);
 		return;

@@ -260,6 +260,33 @@ bool s3_client_may_lack(const struct s3_client *c, enum s3_ability ability)
 	return s3_abilities_may_lack(&c->abilities, ability);
 }
 
+/*
+ * Nobody else says what a server that talks nonsense has said, nor why there is none: who looks a
+ * name up hears of an errno. An outage is told once, and its end.
+ */
+void s3_client_unserved(const struct s3_op *op)
+{
+	struct s3_client *c = op->client;
+	bool nonsense = !strcmp(op->err.code, "BadAnswer");
+	char text[512];
+
+	if (!nonsense && op->http.result.code == HTTP_DONE && op->err.cls != S3_TRANSIENT &&
+		op->err.cls != S3_THROTTLED)
+		return;
+	if (nonsense || strcmp(c->outage, op->err.code) != 0)
+		log_warn("in bucket %s: %s", c->settings.bucket,
+			s3_err_text(&op->err, text, sizeof(text)));
+	if (!nonsense)
+		memcpy(c->outage, op->err.code, sizeof(c->outage));
+}
+
+void s3_client_served(struct s3_client *c)
+{
+	if (c->outage[0])
+		log_info("bucket %s is served again", c->settings.bucket);
+	c->outage[0] = '\0';
+}
+
 void s3_client_heard(
 	struct s3_client *c, enum s3_ability ability, const struct s3_err *err, bool refused)
 {

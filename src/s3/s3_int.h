@@ -59,8 +59,10 @@ struct s3_client {
 	struct s3_stats stats;
 	struct s3_sums sums;
 	struct s3_abilities abilities;
-	bool listed;      /* a listing has been served */
-	bool lists_plain; /* with encoding-type it would not be */
+	char outage[sizeof(
+		((struct s3_err *)0)->code)]; /* why nothing is served, as was logged; "": it is */
+	bool listed;                          /* a listing has been served */
+	bool lists_plain;                     /* with encoding-type it would not be */
 	bool closing;
 	bool key_suspected; /* it was logged that an object may want another key of SSE-C, or none
 			     */
@@ -88,6 +90,10 @@ void s3_client_heard(
 bool s3_client_may_lack(const struct s3_client *c, enum s3_ability ability);
 /* The same of a parameter: was it answered as if it had not been there? */
 void s3_client_ignored(struct s3_client *c, enum s3_ability ability, bool ignored);
+
+/* For a person who reads the log: an operation has failed for good; one has not. */
+void s3_client_unserved(const struct s3_op *op);
+void s3_client_served(struct s3_client *c);
 
 /* ---- operations ---- */
 
