@@ -11,7 +11,7 @@
 #include <stdlib.h>
 
 #include "bulk/bulk_int.h"
-#include "util/clk.h"
+#include "util/log.h"
 #include "util/mem.h"
 
 /* Parts of one object in flight; many large objects share the window with everything else. */
@@ -66,8 +66,13 @@ static void mp_end(struct bulk_op *op, const struct s3_err *err)
 static void aborted(void *ctx, const struct s3_err *err)
 {
 	struct bulk_op *op = ctx;
+	char text[400];
 
-	(void)err; /* the error that led here is the one to report */
+	/* The error that led here is the one to report; but what is left of it costs money. */
+	if (err->cls != S3_OK && err->cls != S3_NOT_FOUND && err->cls != S3_CANCELLED)
+		log_warn("an unfinished upload to %.*s in bucket %s could not be aborted: %s",
+			(int)(op->key.len < 1024 ? op->key.len : 1024), op->key.ptr,
+			s3_client_bucket(op->target->client), s3_err_text(err, text, sizeof(text)));
 	mp_end(op, &op->parts->err);
 }
 

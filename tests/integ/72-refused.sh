@@ -318,4 +318,20 @@ test_rm_of_what_goes_away() {
 	mount_is_s3 src
 }
 
+# What is left of a copy in parts costs money until somebody removes it: the log says so.
+test_abort_of_a_large_copy() {
+	need s3d
+	start_s3d
+	put_objects d 1 $((11 << 20))
+	mount_fs "$BUCKET" copy_threshold=5M,copy_part_size=5M
+	fault '{"op":"UploadPartCopy","status":403,"code":"AccessDenied"}'
+	assert_fails 'denied' cp "$MNT/d/f000000" "$MNT/d/new"
+	assert_eq "" "$(s3 uploads "$BUCKET")" "uploads left open"
+	fault '{"op":"AbortMultipartUpload","status":403,"code":"AccessDenied"}'
+	assert_fails 'denied' cp "$MNT/d/f000000" "$MNT/d/new"
+	grep -q 'upload to d/new in bucket bucket could not be aborted: AccessDenied' daemon0.log ||
+		fail "the log does not tell of the upload that is left"
+	assert_eq 1 "$(s3 uploads "$BUCKET" | wc -l)" "uploads left open"
+}
+
 run_tests "$@"
