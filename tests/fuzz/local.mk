@@ -32,7 +32,7 @@ tests_fuzz_fuzz_addr_SOURCES = tests/fuzz/fuzz_addr.c $(fuzz_sources)
 tests_fuzz_fuzz_addr_CPPFLAGS = $(fuzz_cppflags)
 tests_fuzz_fuzz_addr_LDADD = $(fuzz_ldadd)
 tests_fuzz_fuzz_answers_SOURCES = tests/fuzz/fuzz_answers.c $(fuzz_sources) \
-	src/cli/ctl_client.c src/cli/ctl_dir.c
+	src/cli/ctl_client.c src/cli/ctl_dir.c src/cli/ctl_text.c
 tests_fuzz_fuzz_answers_CPPFLAGS = $(fuzz_cppflags)
 tests_fuzz_fuzz_answers_LDADD = src/util/libutil.a $(CJSON_LIBS)
 tests_fuzz_fuzz_conf_SOURCES = tests/fuzz/fuzz_conf.c $(fuzz_sources)
@@ -42,7 +42,7 @@ tests_fuzz_fuzz_creds_SOURCES = tests/fuzz/fuzz_creds.c $(fuzz_sources)
 tests_fuzz_fuzz_creds_CPPFLAGS = $(fuzz_cppflags)
 tests_fuzz_fuzz_creds_LDADD = $(fuzz_ldadd)
 tests_fuzz_fuzz_ctl_SOURCES = tests/fuzz/fuzz_ctl.c $(fuzz_sources) \
-	src/cli/ctl_request.c
+	src/cli/ctl_request.c src/cli/ctl_text.c
 tests_fuzz_fuzz_ctl_CPPFLAGS = $(fuzz_cppflags)
 tests_fuzz_fuzz_ctl_LDADD = $(fuzz_ns_ldadd)
 tests_fuzz_fuzz_headers_SOURCES = tests/fuzz/fuzz_headers.c $(fuzz_sources)

@@ -84,8 +84,8 @@ test_certificate_that_is_another() {
 	assert_eq 2 "$(count_objects d/)" "objects"
 }
 
-# proxy PORT [refuse]: a tunnel to where CONNECT says, or 502 for each; PORT 0: it chooses. It prints
-# the port.
+# proxy PORT [refuse]: a tunnel to where CONNECT says, or 502 for each; PORT 0: it chooses one. It
+# prints the port.
 proxy() {
 	exec setpriv --pdeathsig TERM /usr/bin/python3 -I -S -c 'import socket, sys, threading
 
