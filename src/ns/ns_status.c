@@ -28,8 +28,7 @@ struct ledger *ns_ledger(struct ns_volume *v)
 
 static void put_markers(void *ctx, struct walk *w)
 {
-	(void)ctx;
-	walk_put_markers(w);
+	walk_put_markers(w, ctx);
 }
 
 /* The node at the path, or the nearest directory above that is known. */
@@ -56,14 +55,20 @@ static void settle_go(struct ns_call *c)
 {
 	struct node *n = deepest(c->node, c->name);
 
-	if (n->kind == NODE_DIR ? n->u.dir->pending : n->pending)
+	if (n->kind == NODE_DIR ? n->u.dir->pending : n->pending) {
 		wait_node(c, n, settle_go);
-	else
+	} else if (!c->step && n->kind == NODE_DIR) {
+		/* What walks have emptied is looked at when it has been removed, not before. */
+		c->step = 1;
+		ns_each_walk(c->node->volume, put_markers, n);
+		settle_go(c);
+	} else {
 		c->reply(c, 0);
+	}
 }
 
 void ns_settle(struct ns_call *c)
 {
-	ns_each_walk(c->node->volume, put_markers, NULL);
+	c->step = 0;
 	settle_go(c);
 }

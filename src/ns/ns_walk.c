@@ -99,7 +99,7 @@ static void maybe_over(struct walk *w)
 {
 	if (!w->exited || w->pending)
 		return;
-	walk_put_markers(w);
+	walk_put_markers(w, NULL);
 	if (w->pending)
 		return;
 	if (w->failed_errnum)
@@ -310,7 +310,7 @@ void walk_settled_one(struct walk *w)
 bool walk_barrier(struct walk *w, struct ns_call *c, void (*resume)(struct ns_call *), int *errnum)
 {
 	if (!w->pending)
-		walk_put_markers(w);
+		walk_put_markers(w, NULL);
 	if (w->pending) {
 		ns_drain(w->ns);
 		park(c, &w->waiters, resume);

@@ -122,7 +122,9 @@ void walk_dirs_move(struct node *from, struct node *to, uint32_t keepers);
 void walks_leave_volume(struct ns *ns, const struct ns_volume *v);
 void walks_free(struct ns *ns);
 struct ns_volume *walk_volume(const struct walk *w);
-void walk_put_markers(struct walk *w); /* of its directories that are empty now */
+/* Directories that are empty now and known to S3 only by what was in them get their markers: all
+ * of the walk's, or those `in` or below it. Nothing may be pending in them. */
+void walk_put_markers(struct walk *w, const struct node *in);
 void walk_who(const struct walk *w, struct ns_failure *f); /* fills in command, pid, walk_id */
 /* A close within the run could not store the file: the run has failed, and its list names it. */
 void walk_close_failed(struct walk *w, struct ledger *ledger, const char *path, int errnum);

@@ -106,6 +106,8 @@ static void dir_checked(void *ctx, const struct s3_err *err, const struct s3_lis
 		n->u.dir->marker = MARKER_NO;
 		dir_put_marker(n, w, NULL, NULL);
 	}
+	node_pend(n, -1);
+	wake_settled(n);
 	walk_dir_unkeep(n);
 	walk_settled_one(w);
 }
@@ -120,6 +122,8 @@ static void check_dir(struct walk *w, struct node *n)
 	k->walk = w;
 	k->dir = node_ref(n);
 	keep(n, 1);
+	/* Who waits for what is pending there waits for the marker, too. */
+	node_pend(n, 1);
 	w->pending++;
 	node_key(n, &key);
 	params.prefix = buf_bytes(&key);
@@ -138,8 +142,7 @@ static bool is_left_empty(const struct node *n)
 	return d->kid_live == leaving;
 }
 
-/* Directories that are empty now and known to S3 only by what was in them get their markers. */
-void walk_put_markers(struct walk *w)
+void walk_put_markers(struct walk *w, const struct node *in)
 {
 	size_t i, kept = 0;
 
@@ -148,7 +151,8 @@ void walk_put_markers(struct walk *w)
 		bool unsaved = n->meta && n->meta->unsaved;
 
 		/* What is in it may not come to be: then it is looked at again. */
-		if (n->live && n->parent && !unsaved && n->unsent && !is_left_empty(n)) {
+		if ((in && !node_is_under(n, in)) ||
+			(n->live && n->parent && !unsaved && n->unsent && !is_left_empty(n))) {
 			w->dirs[kept++] = n;
 			continue;
 		}

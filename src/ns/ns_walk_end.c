@@ -224,7 +224,7 @@ bool walk_end_will_come(const struct walk *w, const struct ns_call *c)
 
 bool walk_breaks(struct walk *w, int errnum)
 {
-	if (!errnum || (errnum == ENOENT && w && w->forced) || !walk_is_remove(w) || w->passed_end)
+	if (!w || !errnum || (errnum == ENOENT && w->forced) || !walk_is_remove(w) || w->passed_end)
 		return false;
 	w->broken = true;
 	return true;
