@@ -213,8 +213,10 @@ bool s3_err_no_batches(const struct s3_err *err)
 {
 	if (s3_err_unimplemented(err) || err->http_status == 405)
 		return true;
+	/* Who knows the request names what he has not found: a bucket, a key, an upload. */
 	if (err->http_status == 404)
-		return strcmp(err->code, "NoSuchBucket") != 0;
+		return !err->code[0] || !strcmp(err->code, "HTTP404") ||
+		       !strcmp(err->code, "NotFound");
 	return err->http_status == 400 && (!strcmp(err->code, "InvalidArgument") ||
 						  !strcmp(err->code, "MalformedPOSTRequest"));
 }

@@ -174,7 +174,9 @@ static void batches_missing(void **state)
 	assert_true(no_batches(400, "InvalidArgument"));
 	assert_true(no_batches(400, "MalformedPOSTRequest"));
 	assert_true(no_batches(404, ""));
+	assert_true(no_batches(404, "HTTP404"));
 	assert_false(no_batches(404, "NoSuchBucket"));
+	assert_false(no_batches(404, "NoSuchKey"));
 	assert_false(no_batches(400, "MalformedXML"));
 	assert_false(no_batches(400, "ExpiredToken"));
 	assert_false(no_batches(400, ""));
