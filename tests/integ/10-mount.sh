@@ -227,10 +227,10 @@ test_credentials_file() {
 		aws_secret_access_key = $AWS_SECRET_ACCESS_KEY
 	EOF
 	printf '[profile mine]\nendpoint_url = %s\n' "$S3_ENDPOINT" >"$AWS_CONFIG_FILE"
-	unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY
 	mkdir "$WORK/mnt"
 	MOUNTS+=("$WORK/mnt")
-	"$S3BULKFS" -o profile=mine "$BUCKET" "$WORK/mnt"
+	env -u AWS_ACCESS_KEY_ID -u AWS_SECRET_ACCESS_KEY \
+		"$S3BULKFS" -o profile=mine "$BUCKET" "$WORK/mnt"
 	echo text >"$WORK/mnt/file"
 	assert_eq text "$(cat "$WORK/mnt/file")" "content"
 }

@@ -348,6 +348,9 @@ def compare_mount(s3, mount, points):
         return compare_one(s3, top, bucket, prefix + b"/" if prefix else b"", points)
     same = True
     for bucket in sorted(os.listdir(top)):
+        # A server that tests share has the buckets of others, too.
+        if os.environ["SERVER"] != "s3d" and not bucket.startswith(os.environb[b"BUCKET"]):
+            continue
         same &= compare_one(s3, os.path.join(top, bucket), bucket, b"", points)
     return same
 

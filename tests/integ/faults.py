@@ -193,6 +193,19 @@ COMMANDS = {
     ),
     "abort": (SMALL, 'cp "$W/L" "$D/a"', {"a": "L"}, "AbortMultipartUpload", None),
 }
+# Commands that only look, on mounts of another kind: kind, command, operations, what it prints.
+# "was" is the bucket as it was when it held was/a and was/b, "all" are all buckets.
+LOOKS = {
+    "was-ls": ("was", 'ls "$D/was"', "ListObjectVersions", "a\nb\n"),
+    "was-stat": ("was", 'stat -c %s "$D/was/a"', "ListObjectVersions HeadObject", "1000\n"),
+    "was-cat": (
+        "was",
+        'cat "$D/was/a" | md5sum',
+        "ListObjectVersions",
+        checksum("a") + "  -\n",
+    ),
+    "all-ls": ("all", 'ls "$D"', "ListBuckets", "b\n"),
+}
 
 
 class Failure(Exception):
@@ -202,7 +215,7 @@ class Failure(Exception):
 class Server:
     """One s3d and one mount of its bucket; the cases of a worker share them."""
 
-    def __init__(self, number, env=None):
+    def __init__(self, number, env=None, kind="plain"):
         self.dir = f"{os.environ['WORK']}/w{number}"
         self.mnt = self.dir + "/mnt"
         os.makedirs(self.mnt)
@@ -221,8 +234,15 @@ class Server:
         self.log = open(self.dir + "/daemon.log", "w")
         options = f"endpoint_url={self.url},timeout={TIMEOUT_S},metadata_ttl=0,private"
         options += ",part_size=5M,copy_threshold=8M,copy_part_size=5M,io_threads=1"
+        what = ["b", self.mnt]
+        if kind == "was":
+            for name in ("a", "b"):
+                self.put("was/" + name, content(name))
+            options += ",version_at=" + time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        elif kind == "all":
+            what = ["--all-buckets", self.mnt]
         self.daemon = subprocess.Popen(
-            [os.environ["S3BULKFS"], "-f", "-o", options, "b", self.mnt],
+            [os.environ["S3BULKFS"], "-f", "-o", options] + what,
             stdout=self.log,
             stderr=self.log,
             env=os.environ | key | (env or {}),
@@ -412,6 +432,42 @@ def run_case(server, number, name, mode, seed):
     return None, ops
 
 
+def run_look(server, name, mode):
+    """A case of LOOKS."""
+    command, operation, fault = name.split(":")
+    _, text, _, printed = LOOKS[command]
+    rule, errnos, kind = FAULTS[fault]
+    rules = [dict(r, op=operation) for r in (rule if isinstance(rule, list) else [rule])]
+    if mode == "once" and rules:
+        rules[0]["times"] = 1
+    if fault == "skewed":
+        server.ask("POST", "/-/clock", '{"offset_s": 3600}')
+    else:
+        server.ask("POST", "/-/faults", json.dumps(rules))
+    rc, out, err, took = run_command(text, server.mnt)
+    rules = json.loads(server.ask("GET", "/-/faults"))
+    server.ask("DELETE", "/-/faults")
+    server.ask("POST", "/-/clock", '{"offset_s": 0}')
+    detail = f"exit {rc}, {took:.1f} s, {err.strip()[:300]}"
+    try:
+        if rc is None:
+            raise Failure(f"it hangs: not done after {BOUND_S} s")
+        if rc == 0 and out != printed:
+            raise Failure(f"exit code 0, but it printed {out[:100]!r}")
+        if rc != 0:
+            check_error(err, errnos)
+        if fault != "skewed" and not rules[0]["fired"]:
+            raise Failure("the fault never struck")
+        if rc != 0 and "M" in kind and (mode == "once" or fault == "slow"):
+            raise Failure("it failed, though another attempt would have done")
+        rc, out, err, _ = run_command(text, server.mnt)
+        if rc != 0 or out != printed:
+            raise Failure(f"afterwards: exit {rc}, {out[:100]!r}, {err[:200]}")
+    except Failure as e:
+        return f"{e} [{detail}]"
+    return None
+
+
 BASELINE = {}
 
 
@@ -435,7 +491,10 @@ def worker(number, todo, failed, mode, seed, server):
             break
         start = time.monotonic()
         try:
-            problem, _ = run_case(server, f"{number}x{case}", name, mode, seed)
+            if name.split(":")[0] in LOOKS:
+                problem = run_look(server, name, mode)
+            else:
+                problem, _ = run_case(server, f"{number}x{case}", name, mode, seed)
         except Exception as e:  # pylint: disable=broad-except
             problem = repr(e)
         took = int((time.monotonic() - start) * 1000)
@@ -445,6 +504,37 @@ def worker(number, todo, failed, mode, seed, server):
             failed.append(name)
 
 
+def all_names(mode):
+    """The cases of a mode."""
+    rows = [(command, row[3]) for command, row in COMMANDS.items()]
+    if mode == "walks":
+        rows = [(c, ops) for c, ops in rows if c in ("cp-r", "mv-dir", "rm-r")]
+    elif mode != "baseline":
+        rows += [(command, row[2]) for command, row in LOOKS.items()]
+    return [
+        f"{command}:{op}:{fault}"
+        for command, ops in rows
+        for op in ops.split()
+        for fault in (WALK_FAULTS if mode == "walks" else FAULTS)
+        # Nothing else says how long an object is.
+        if op != "HeadObject" or fault not in ("longer", "shorter")
+        # A key that is not there is one that is deleted.
+        if (op, fault) != ("DeleteObject", "404")
+    ]
+
+
+def start(kind, names, most, failed, mode, seed):
+    """Servers, and threads that take the cases of a kind of mount."""
+    todo = queue.Queue()
+    for item in enumerate(names):
+        todo.put(item)
+    servers = [Server(f"{kind}{i}", kind=kind) for i in range(min(len(names), most))]
+    return servers, [
+        threading.Thread(target=worker, args=(i, todo, failed, mode, seed, s))
+        for i, s in enumerate(servers)
+    ]
+
+
 def main():
     mode = sys.argv[1]
     pattern = sys.argv[2] if len(sys.argv) > 2 else "*"
@@ -452,37 +542,27 @@ def main():
     for name in ("s", "M", "L"):
         with open(f"{os.environ['WORK']}/{name}", "wb") as f:
             f.write(content(name))
-    names = [
-        f"{command}:{op}:{fault}"
-        for command, row in COMMANDS.items()
-        for op in row[3].split()
-        for fault in FAULTS
-        # Nothing else says how long an object is.
-        if op != "HeadObject" or fault not in ("longer", "shorter")
-        # A key that is not there is one that is deleted.
-        if (op, fault) != ("DeleteObject", "404")
-        if mode != "walks" or (command in ("cp-r", "mv-dir", "rm-r") and fault in WALK_FAULTS)
-    ]
-    names = [n for n in names if fnmatch.fnmatch(n, pattern)]
+    names = [n for n in all_names(mode) if fnmatch.fnmatch(n, pattern)]
+    kinds = {"plain": [], "was": [], "all": []}
+    for name in names:
+        kinds[LOOKS.get(name.split(":")[0], ("plain",))[0]].append(name)
     first = Server("base")
-    baseline(first, names)
+    baseline(first, kinds["plain"])
     if mode == "baseline":
         return first.end()
     if mode == "walks":
         print(f"# FAULT_SEED={seed}")
-    todo, failed = queue.Queue(), []
-    for item in enumerate(names):
-        todo.put(item)
-    servers = [Server(i) for i in range(min(len(names), int(os.environ.get("FAULT_JOBS", "24"))))]
-    threads = [
-        threading.Thread(target=worker, args=(i, todo, failed, mode, seed, s))
-        for i, s in enumerate(servers)
-    ]
+    failed, servers, threads = [], [first], []
+    most = int(os.environ.get("FAULT_JOBS", "24"))
+    for kind, part in kinds.items():
+        some = start(kind, part, most if kind == "plain" else 4, failed, mode, seed)
+        servers += some[0]
+        threads += some[1]
     for t in threads:
         t.start()
     for t in threads:
         t.join()
-    ends = [s.end() for s in servers + [first]]
+    ends = [s.end() for s in servers]
     print(f"# {len(names)} cases, {len(failed)} failed")
     # 1: it says that something had failed.
     odd = [e for e in ends if e not in (0, 1)]

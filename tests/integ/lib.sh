@@ -294,7 +294,7 @@ compare_with_s3() {
 	if [ -n "${NOT_COMPARED:-}" ]; then
 		note "not compared: $NOT_COMPARED"
 	elif [ -n "${S3PY_SOCKET:-}" ]; then
-		s3 compare "$WORK"
+		BUCKET=${BUCKET:-} s3 compare "$WORK"
 	fi
 }
 
