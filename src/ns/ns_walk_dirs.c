@@ -167,6 +167,13 @@ void walk_put_markers(struct walk *w, const struct node *in)
 		walk_dir_unkeep(n);
 	}
 	w->dir_count = kept;
+	/* Nothing of the walk's is on its way: what is in them is another's, and may never come. */
+	while (!in && !w->pending && w->dir_count) {
+		struct node *n = w->dirs[--w->dir_count];
+
+		dir_put_marker(n, w, NULL, NULL);
+		walk_dir_unkeep(n);
+	}
 }
 
 static int by_address(const void *a, const void *b)
